@@ -1,0 +1,63 @@
+# The rooms of the core: one object library each, so that a room can be built and tested alone, and one
+# shared library of all of them. The floors (who may include whom) are checked by tests/lint.
+
+add_library(pt_flags INTERFACE)
+target_include_directories(pt_flags INTERFACE ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR}/csrc/include)
+target_compile_options(pt_flags INTERFACE -Wall -Wextra -Wno-unused-parameter)
+target_compile_definitions(pt_flags INTERFACE PT_VERSION="${PROJECT_VERSION}")
+target_link_libraries(pt_flags INTERFACE Threads::Threads)
+
+# Generated protobuf code: cold paths only.
+file(GLOB PT_PROTOS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/wire/proto/*.proto)
+if(PT_PROTOS)
+  set(PT_PROTO_DIR ${PROJECT_BINARY_DIR}/proto)
+  set(PT_PROTO_SOURCES)
+  foreach(proto ${PT_PROTOS})
+    get_filename_component(stem ${proto} NAME_WE)
+    add_custom_command(
+      OUTPUT ${PT_PROTO_DIR}/wire/proto/${stem}.pb.cc ${PT_PROTO_DIR}/wire/proto/${stem}.pb.h
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${PT_PROTO_DIR}
+      COMMAND protobuf::protoc --cpp_out=${PT_PROTO_DIR} -I ${PROJECT_SOURCE_DIR}/csrc ${proto}
+      DEPENDS ${PT_PROTOS})
+    list(APPEND PT_PROTO_SOURCES ${PT_PROTO_DIR}/wire/proto/${stem}.pb.cc)
+  endforeach()
+  add_library(pt_proto OBJECT ${PT_PROTO_SOURCES})
+  target_include_directories(pt_proto SYSTEM PUBLIC ${PT_PROTO_DIR})
+  target_compile_options(pt_proto PRIVATE -w)
+  target_link_libraries(pt_proto PUBLIC protobuf::libprotobuf)
+endif()
+
+set(PT_ROOMS base net wire tensor infer schedule backend repo api server)
+# Rooms that room X needs at link time when it is tested alone.
+set(PT_NEEDS_base base)
+set(PT_NEEDS_net net base)
+set(PT_NEEDS_wire wire base)
+set(PT_NEEDS_tensor tensor base)
+set(PT_NEEDS_infer infer tensor base)
+set(PT_NEEDS_schedule schedule infer tensor base)
+set(PT_NEEDS_backend backend infer tensor base)
+set(PT_NEEDS_repo repo infer tensor base)
+set(PT_NEEDS_api api repo infer wire tensor base)
+set(PT_NEEDS_server ${PT_ROOMS})
+
+set(PT_CORE_OBJECTS)
+set(PT_LIBRARIES protobuf::libprotobuf ZLIB::ZLIB spdlog::spdlog simdjson::simdjson ${PYTRITON_NGHTTP2})
+foreach(room ${PT_ROOMS})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/${room}/*.cc)
+  if(sources)
+    add_library(pt_${room} OBJECT ${sources})
+    target_link_libraries(pt_${room} PUBLIC pt_flags PRIVATE spdlog::spdlog simdjson::simdjson Boost::boost)
+    if(TARGET pt_proto)
+      target_include_directories(pt_${room} SYSTEM PRIVATE ${PT_PROTO_DIR})
+      add_dependencies(pt_${room} pt_proto)
+    endif()
+    list(APPEND PT_CORE_OBJECTS $<TARGET_OBJECTS:pt_${room}>)
+  endif()
+endforeach()
+if(TARGET pt_proto)
+  list(APPEND PT_CORE_OBJECTS $<TARGET_OBJECTS:pt_proto>)
+endif()
+
+add_library(pt_core SHARED ${PT_CORE_OBJECTS})
+set_target_properties(pt_core PROPERTIES OUTPUT_NAME pytriton)
+target_link_libraries(pt_core PUBLIC pt_flags PRIVATE ${PT_LIBRARIES})

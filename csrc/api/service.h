@@ -1,0 +1,60 @@
+// Service: what the server means, free of protocols: find a model, submit, tell health. REST and gRPC
+// translate to and from it.
+//
+// Thread rule: thread-safe unless said. Owner rule: borrows everything, owned by server/.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/call_context.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "infer/request.h"
+#include "repo/repository.h"
+
+namespace pt::api {
+
+struct ServiceOptions {
+  std::string server_id = "triton";
+  std::string server_version;
+  bool strict_readiness = true;
+  uint64_t max_body_bytes = uint64_t{1} << 31;       // any request body, gRPC message
+  uint64_t max_json_bytes = uint64_t{64} << 20;      // JSON part, decompressed body
+  int max_json_depth = 100;
+};
+
+class Service {
+ public:
+  Service(ServiceOptions options, repo::Repository* repository, Logger* logger);
+
+  const ServiceOptions& options() const { return options_; }
+  repo::Repository& repository() const { return *repository_; }
+  Logger* logger() const { return logger_; }
+  // The protocol extensions in the order of spec/triton-frontend 1.6 that this server has.
+  const std::vector<std::string>& extensions() const { return extensions_; }
+
+  bool is_live() const { return is_live_.load(std::memory_order_acquire); }
+  bool is_ready() const;
+  void set_live(bool is_live) { is_live_.store(is_live, std::memory_order_release); }
+  // Shutdown began: ready turns false, new inference is still accepted while ports answer.
+  void set_draining() { is_draining_.store(true, std::memory_order_release); }
+  bool is_draining() const { return is_draining_.load(std::memory_order_acquire); }
+
+  Result<ModelHandle> FindModel(std::string_view name, std::string_view version) const;
+  // Collects the validated request for this round's end. Loop driver only.
+  void Infer(RequestPtr request, const CallContext& context);
+
+ private:
+  const ServiceOptions options_;
+  repo::Repository* const repository_;
+  Logger* const logger_;
+  std::vector<std::string> extensions_;
+  std::atomic<bool> is_live_{false};
+  std::atomic<bool> is_draining_{false};
+};
+
+}  // namespace pt::api

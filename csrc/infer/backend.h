@@ -1,0 +1,48 @@
+// Backend interfaces: what runs a batch. A BackendInstance is used by one fixed thread for life.
+//
+// Thread rule: Start, Execute and Stop are called on the instance's own thread, in this order.
+// Owner rule: the model owns its backend, the scheduler owns the instances.
+#pragma once
+
+#include <memory>
+
+#include "base/status.h"
+#include "infer/request.h"
+
+namespace pt {
+
+// What one execution gets: whole requests of one model version, none cancelled or expired when taken.
+struct Batch {
+  RequestList requests;
+  int64_t size = 0;  // sum of the requests' batch sizes
+  TimePoint started;  // when it was taken from the queue
+};
+
+// Times of one execution, for the statistics. compute_input: gather; compute_output: scatter.
+struct ExecutionTimes {
+  TimePoint input_end;
+  TimePoint infer_end;
+};
+
+class BackendInstance {
+ public:
+  virtual ~BackendInstance() = default;
+  // Prepares this thread (thread state, affinity). Errors stop the load of the model.
+  virtual Status Start() { return {}; }
+  // Answers every request of the batch, now or (coroutines, streams) later from any thread. May take
+  // the requests out of the batch; what it leaves unanswered is failed by the caller.
+  virtual void Execute(Batch* batch, ExecutionTimes* times) = 0;
+  // Called once when nothing runs any more.
+  virtual void Stop() {}
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // Makes instance `ordinal` of `count`. Called before the instance's thread starts.
+  virtual Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) = 0;
+  // Waits until asynchronous work has ended; called before the instances stop.
+  virtual void Drain() {}
+};
+
+}  // namespace pt

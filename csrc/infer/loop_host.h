@@ -1,0 +1,33 @@
+// LoopHost: an event loop as an idle instance thread sees it.
+//
+// A loop is driven by one thread at a time: usually its own (home) thread. While a model is short
+// (microseconds a batch), its instance thread drives the loop instead of sleeping: requests then reach
+// the callable without waking another thread, and the callable still runs on its one fixed thread.
+//
+// Thread rule: as said at each function.
+#pragma once
+
+#include "base/function_ref.h"
+
+namespace pt {
+
+class LoopHost {
+ public:
+  virtual ~LoopHost() = default;
+
+  // True when the calling thread drives this loop now.
+  virtual bool IsDrivenHere() const = 0;
+  // True when the loop's home thread drives it (so that somebody else may be offered the role).
+  virtual bool IsHome() const = 0;
+
+  // Driver only, at the end of a round: gives the role up; `Drive` or `ReturnHome` must follow soon on
+  // the thread that was chosen. The home thread stops polling when it returns from its round.
+  virtual void Release() = 0;
+  // Drives rounds on the calling thread until `stop` is true (asked after each round).
+  // REQUIRES: the role was released to this thread, or it drives already.
+  virtual void Drive(FunctionRef<bool()> stop) = 0;
+  // Gives the role back to the home thread and wakes it. REQUIRES: as for Drive.
+  virtual void ReturnHome() = 0;
+};
+
+}  // namespace pt

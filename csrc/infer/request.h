@@ -1,0 +1,69 @@
+// InferRequest: one inference under way, from the edge to the model version that answers it.
+//
+// Owner rule: one owner at a time: api -> scheduler -> batch. It pins its model version. A request
+// that is destroyed unanswered answers itself with an Internal status, so none is ever lost.
+// Thread rule: belongs to its owner's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "infer/model.h"
+#include "infer/parameter.h"
+#include "infer/response.h"
+#include "tensor/tensor.h"
+
+namespace pt {
+
+struct InputTensor {
+  int index = 0;  // into ModelConfig::inputs
+  TensorView tensor;
+};
+
+class InferRequest {
+ public:
+  InferRequest(ModelHandle model, RefPtr<Responder> responder)
+      : model_(std::move(model)), responder_(std::move(responder)) {}
+  ~InferRequest();
+  InferRequest(const InferRequest&) = delete;
+  InferRequest& operator=(const InferRequest&) = delete;
+
+  // Filled by the edge before Submit; constant afterwards.
+  std::string id;
+  Parameters parameters;
+  std::vector<InputTensor> inputs;     // sorted by index after validation
+  std::vector<int> requested_outputs;  // output indices; empty: all
+  uint32_t priority = 0;               // 0: the model's default level
+  uint64_t timeout_us = 0;             // `timeout` parameter: shortens the queue timeout; 0: none
+  TimePoint deadline = kNoDeadline;    // the client's own deadline (grpc-timeout, HTTP header)
+  TimePoint arrival;                   // when its last byte was there
+  int64_t batch_size = 1;              // set by validation: first dimension, 1 without batching
+  int64_t input_bytes = 0;             // set by validation
+
+  const Model& model() const { return *model_; }
+  const ModelHandle& handle() const { return model_; }
+  bool is_cancelled() const { return responder_->is_cancelled(); }
+  Responder& responder() const { return *responder_; }
+  bool WantsOutput(int index) const;
+
+  // Sends one response; counts success or failure at the final one (see stats.h).
+  // REQUIRES: no final response was sent before.
+  void Respond(InferResponse&& response, Finality finality);
+  // The final response, an error. Nothing happens when it was answered already.
+  void Fail(Status status);
+  bool is_answered() const { return is_answered_; }
+
+ private:
+  ModelHandle model_;
+  RefPtr<Responder> responder_;
+  bool is_answered_ = false;
+  bool has_failed_ = false;
+};
+
+using RequestPtr = std::unique_ptr<InferRequest>;
+using RequestList = std::vector<RequestPtr>;
+
+}  // namespace pt
