@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/status.h"
 #include "infer/request.h"
@@ -14,11 +15,13 @@ namespace pt {
 // What one execution gets: whole requests of one model version, none cancelled or expired when taken.
 struct Batch {
   RequestList requests;
-  int64_t size = 0;  // sum of the requests' batch sizes
+  // One for each request, filled by Execute; sent by the caller after Execute returned, as final ones.
+  std::vector<InferResponse> responses;
+  int64_t size = 0;   // sum of the requests' batch sizes
   TimePoint started;  // when it was taken from the queue
 };
 
-// Times of one execution, for the statistics. compute_input: gather; compute_output: scatter.
+// When the parts of one execution ended, for the statistics: gather, run; the scatter ends at return.
 struct ExecutionTimes {
   TimePoint input_end;
   TimePoint infer_end;
@@ -29,8 +32,9 @@ class BackendInstance {
   virtual ~BackendInstance() = default;
   // Prepares this thread (thread state, affinity). Errors stop the load of the model.
   virtual Status Start() { return {}; }
-  // Answers every request of the batch, now or (coroutines, streams) later from any thread. May take
-  // the requests out of the batch; what it leaves unanswered is failed by the caller.
+  // Fills batch->responses[i] for each request i. Or takes a request out (requests[i] becomes null) to
+  // answer it later or in parts from any thread (coroutines, streams): then it first calls
+  // InferRequest::AnswerLater and later Respond or Fail. Never blocks on a lock that callers hold.
   virtual void Execute(Batch* batch, ExecutionTimes* times) = 0;
   // Called once when nothing runs any more.
   virtual void Stop() {}

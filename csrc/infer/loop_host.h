@@ -23,11 +23,14 @@ class LoopHost {
   // Driver only, at the end of a round: gives the role up; `Drive` or `ReturnHome` must follow soon on
   // the thread that was chosen. The home thread stops polling when it returns from its round.
   virtual void Release() = 0;
-  // Drives rounds on the calling thread until `stop` is true (asked after each round).
+  // Drives rounds on the calling thread until `stop` is true (asked before each wait). False: the loop
+  // is closing; then ReturnHome must follow at once.
   // REQUIRES: the role was released to this thread, or it drives already.
-  virtual void Drive(FunctionRef<bool()> stop) = 0;
+  virtual bool Drive(FunctionRef<bool()> stop) = 0;
   // Gives the role back to the home thread and wakes it. REQUIRES: as for Drive.
   virtual void ReturnHome() = 0;
+  // Ends the driver's current wait, so that it asks `stop` again. Any thread.
+  virtual void Wake() = 0;
 };
 
 }  // namespace pt

@@ -49,18 +49,22 @@ class InferRequest {
   Responder& responder() const { return *responder_; }
   bool WantsOutput(int index) const;
 
-  // Sends one response; counts success or failure at the final one (see stats.h).
-  // REQUIRES: no final response was sent before.
+  // Sends one response. After AnswerLater the final one also counts success or failure in the model's
+  // statistics; before, the executor counts. REQUIRES: no final response was sent before.
   void Respond(InferResponse&& response, Finality finality);
   // The final response, an error. Nothing happens when it was answered already.
-  void Fail(Status status);
+  void Fail(Status status, FailureReason reason = FailureReason::kOther);
+  // The request leaves its batch and answers (and counts) by itself. Called by backends.
+  void AnswerLater() { counts_itself_ = true; }
+  // An executor took it into a batch: the executor counts.
+  void EnterBatch() { counts_itself_ = false; }
   bool is_answered() const { return is_answered_; }
 
  private:
   ModelHandle model_;
   RefPtr<Responder> responder_;
   bool is_answered_ = false;
-  bool has_failed_ = false;
+  bool counts_itself_ = true;  // false while an executor holds it in a batch
 };
 
 using RequestPtr = std::unique_ptr<InferRequest>;
