@@ -1,0 +1,112 @@
+// Stream: a connected non-blocking socket: reads when asked, queues writes and sends them gathered.
+// It knows no protocol, and keeps no received bytes.
+//
+// Small pieces are copied into one buffer, large ones leave from where they lie (their Slice is
+// held until they are sent). EPOLLOUT is armed only after the kernel took less than all.
+//
+// Thread rule: loop driver only. Owner rule: owns the descriptor; owned by a connection.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "base/block.h"
+#include "net/loop.h"
+
+namespace pt::net {
+
+class StreamHandler {
+ public:
+  virtual void OnReadable() = 0;
+  // The peer is gone for good (reset, or a write failed). Called once; nothing else follows.
+  virtual void OnBroken() = 0;
+  // The queue, full before, has fallen below the low mark or is empty.
+  virtual void OnDrained() = 0;
+
+ protected:
+  ~StreamHandler() = default;
+};
+
+enum class ReadState { kData, kWouldBlock, kEof, kBroken };
+
+struct ReadResult {
+  ReadState state = ReadState::kWouldBlock;
+  size_t count = 0;
+};
+
+class Stream final : private EventHandler {
+ public:
+  // Pieces up to this size are copied into the out buffer: cheaper than an iovec and a counted
+  // owner.
+  static constexpr size_t kCopyLimit = 16 << 10;
+  static constexpr size_t kHighMark = 1 << 20;  // queued bytes above which a writer should pause
+  static constexpr size_t kLowMark = 256 << 10;
+
+  // Takes the connected, non-blocking descriptor over.
+  Stream(Loop* loop, int fd, StreamHandler* handler);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Begins to watch. Errors: Unavailable (the descriptor is then closed by the destructor).
+  Status Open();
+  // Closes the descriptor at once; what is queued is lost. Idempotent.
+  void Close();
+  bool is_open() const { return fd_ >= 0; }
+
+  // One recv.
+  ReadResult Read(char* data, size_t size);
+  // While paused OnReadable is not called (a reset still is noticed).
+  void PauseReading();
+  void ResumeReading();
+
+  // Queues bytes; nothing is sent before Flush. The caller marks its output dirty.
+  void Write(std::string_view bytes);
+  void Write(Slice bytes);
+  // At least `size` writable bytes at the end of the out buffer; CommitWrite says how many were
+  // used.
+  char* ReserveWrite(size_t size);
+  void CommitWrite(size_t used);
+
+  size_t queued() const { return queued_; }
+  bool is_congested() const { return queued_ >= kHighMark; }
+  // Sends as much as the kernel takes: one sendmsg when it takes all. The rest follows by itself.
+  void Flush();
+  // No more bytes will be written: FIN after the queue. REQUIRES: queued() == 0.
+  void ShutdownWrite();
+
+  // Address of the peer for the log: "127.0.0.1:4711" or "unix".
+  std::string PeerName() const;
+
+ private:
+  // A piece of the queue: bytes of the out buffer, or a Slice of its own.
+  struct Piece {
+    Slice slice;        // when owner or data is set
+    size_t copied = 0;  // else: so many bytes of copy_buffer_
+  };
+
+  void OnEvents(uint32_t epoll_events) override;
+  void UpdateInterest();
+  void Sent(size_t count);
+  void Break();
+
+  Loop* const loop_;
+  int fd_;
+  StreamHandler* const handler_;
+  uint32_t interest_ = 0;
+  bool is_paused_ = false;
+  bool wants_write_ = false;
+  bool was_congested_ = false;
+  bool is_broken_ = false;
+  size_t queued_ = 0;
+  std::deque<Piece> pieces_;
+  std::string copy_buffer_;  // bytes of all copied pieces, in order
+  size_t copy_sent_ = 0;     // already sent at its front
+};
+
+}  // namespace pt::net

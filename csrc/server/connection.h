@@ -1,0 +1,112 @@
+// Connection: one accepted socket. It reads, finds out which protocol the client speaks (sniffing),
+// and gives the bytes to that Protocol, which writes to the stream and marks it dirty.
+//
+// Thread rule: loop driver only, but IsDrivenHere, Post and dropping references.
+// Owner rule: counted: its loop holds it while it is open; calls under way (sinks) hold it, too.
+// The last reference may be dropped by any thread: OnClosed has given back everything that belongs
+// to the loop.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "api/http_call.h"
+#include "base/ref_counted.h"
+#include "net/read_buffer.h"
+#include "net/stream.h"
+#include "server/loop_context.h"
+
+namespace pt::server {
+
+// One protocol on one connection. Thread rule: loop driver only (its destructor: any thread).
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+  // New bytes: consume from `in`; what is left comes again, together with what follows.
+  virtual void OnBytes(net::ReadBuffer& in) = 0;
+  // Where the next bytes shall be received straight away; empty: into the read buffer.
+  struct Target {
+    char* data = nullptr;
+    size_t size = 0;
+  };
+  virtual Target DirectTarget() { return {}; }
+  virtual void OnDirectBytes(size_t count) {}
+  // The client has sent FIN. Calls under way may still be answered.
+  virtual void OnEof() = 0;
+  // Called once before each gathered send: frames what is pending.
+  virtual void BeforeFlush() {}
+  // Everything queued fell below the low mark (net::Stream): go on producing.
+  virtual void OnDrained() {}
+  // About once a second: time-outs.
+  virtual void OnTick(TimePoint now) = 0;
+  // The server stops: finish the calls under way, take no new ones after what has arrived, then
+  // Connection::CloseAfterFlush.
+  virtual void BeginDrain() = 0;
+  // The socket is closed. Cancel every call; touch neither stream nor loop any more.
+  virtual void OnClosed() = 0;
+};
+
+class Connection final : public RefCounted, private net::StreamHandler, private net::Flushable {
+ public:
+  // Takes `fd` over.
+  Connection(RefPtr<LoopContext> context, int fd, api::PortRole role);
+  // Begins to read; false: it could not (the descriptor is closed).
+  bool Open();
+
+  LoopContext& context() const { return *context_; }
+  const Services& services() const { return context_->services(); }
+  net::Stream& stream() { return stream_; }
+  api::PortRole role() const { return role_; }
+  bool is_open() const { return is_open_; }
+
+  // The one question a sink asks: may I touch the connection on this thread, now?
+  bool IsDrivenHere() const { return context_->IsDrivenHere(); }
+  // Any thread. After the loop has closed the task is dropped.
+  void Post(net::LoopTask* task) { context_->loop().Post(task); }
+
+  // The protocol has bytes to send (queued in the stream or waiting for BeforeFlush).
+  void MarkDirty() {
+    if (is_open_) context_->loop().FlushLater(this);
+  }
+  // Closes at once (also from inside a Protocol callback; the Protocol object lives on).
+  void Close();
+  // Closes when everything queued was sent: FIN first, then what the client still sends is thrown
+  // away for a moment, so that it reads our last words instead of a reset.
+  void CloseAfterFlush();
+  // Reading stops (back-pressure) and goes on; bytes left in the buffer are given again on Resume.
+  void PauseReading();
+  void ResumeReading();
+  bool is_reading_paused() const { return is_paused_; }
+
+  // The loop's calls.
+  void Tick(TimePoint now);
+  void BeginDrain();
+
+ private:
+  ~Connection() override;
+  void OnReadable() override;
+  void OnBroken() override;
+  void OnDrained() override;
+  void FlushNow() override;
+  void Feed();
+  bool Sniff();
+  void ReadIntoBuffer();
+  void Linger();
+
+  const RefPtr<LoopContext> context_;
+  const api::PortRole role_;
+  net::Stream stream_;
+  net::ReadBuffer in_;
+  std::unique_ptr<Protocol> protocol_;
+  TimePoint opened_;
+  TimePoint linger_until_ = kNoDeadline;
+  bool is_open_ = false;
+  bool is_paused_ = false;
+  bool is_closing_ = false;  // CloseAfterFlush was called
+  bool is_lingering_ = false;
+  bool is_feeding_ = false;
+  bool is_draining_ = false;
+};
+
+}  // namespace pt::server

@@ -1,0 +1,15 @@
+// The protocols a connection can speak; one function a row.
+#pragma once
+
+#include <memory>
+
+#include "server/connection.h"
+
+namespace pt::server {
+
+std::unique_ptr<Protocol> NewHttp1Protocol(Connection* connection);
+// Speaks HTTP/2 with prior knowledge (the client's preface has been seen, and is still in the
+// buffer).
+std::unique_ptr<Protocol> NewHttp2Protocol(Connection* connection);
+
+}  // namespace pt::server
