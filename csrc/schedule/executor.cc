@@ -1,0 +1,100 @@
+#include "schedule/executor.h"
+
+#include <utility>
+
+namespace pt::schedule {
+namespace {
+
+uint64_t Nanoseconds(Duration duration) {
+  return duration.count() > 0 ? static_cast<uint64_t>(duration.count()) : 0;
+}
+
+ExecutionRecord MakeRecord(const Batch& batch, const ExecutionTimes& times, TimePoint ended) {
+  ExecutionRecord record;
+  record.batch_size = static_cast<uint64_t>(batch.size);
+  record.requests = batch.requests.size();
+  record.compute_input_ns = Nanoseconds(times.input_end - batch.started);
+  record.compute_infer_ns = Nanoseconds(times.infer_end - times.input_end);
+  record.compute_output_ns = Nanoseconds(ended - times.infer_end);
+  return record;
+}
+
+void AddEnded(const InferRequest& request, bool is_ok, TimePoint ended, ExecutionRecord* record) {
+  const uint64_t taken = Nanoseconds(ended - request.arrival);
+  if (is_ok) {
+    ++record->succeeded;
+    record->succeeded_size += static_cast<uint64_t>(request.batch_size);
+    record->success_ns += taken;
+    record->success_us += taken / 1000;
+  } else {
+    ++record->failed;
+    record->fail_ns += taken;
+  }
+}
+
+}  // namespace
+
+Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batch) {
+  // Outlives this call: the model joins its instance threads before it goes.
+  ModelStats& stats = batch->requests.front()->handle()->stats();
+  uint64_t queue_ns = 0;
+  uint64_t queue_us = 0;
+  batch->size = 0;
+  for (const RequestPtr& request : batch->requests) {
+    request->EnterBatch();
+    batch->size += request->batch_size;
+    const uint64_t waited = Nanoseconds(batch->started - request->arrival);
+    queue_ns += waited;
+    queue_us += waited / 1000;
+  }
+  batch->responses.clear();
+  batch->responses.resize(batch->requests.size());
+  ExecutionTimes times{batch->started, batch->started};
+  instance->Execute(batch, &times);
+  const TimePoint ended = clock.Now();
+
+  ExecutionRecord record = MakeRecord(*batch, times, ended);
+  record.queue_ns = queue_ns;
+  record.queue_us = queue_us;
+  for (size_t i = 0; i < batch->requests.size(); ++i) {
+    if (batch->requests[i] == nullptr) continue;
+    AddEnded(*batch->requests[i], batch->responses[i].status.ok(), ended, &record);
+  }
+  stats.AddExecution(record);
+  return ended - batch->started;
+}
+
+void SendAnswers(Batch* batch) {
+  for (size_t i = 0; i < batch->requests.size(); ++i) {
+    if (batch->requests[i] == nullptr) continue;
+    batch->requests[i]->Respond(std::move(batch->responses[i]), Finality::kFinal);
+  }
+  batch->requests.clear();
+  batch->responses.clear();
+}
+
+void OrderedSender::Send(uint64_t ticket, Batch&& batch) {
+  {
+    MutexLock lock(&mu_);
+    done_.emplace(ticket, std::move(batch));
+    if (is_sending_) return;  // the one that sends will find it
+    is_sending_ = true;
+  }
+  while (true) {
+    Batch next;
+    {
+      MutexLock lock(&mu_);
+      const auto it = done_.find(next_to_send_);
+      if (it == done_.end()) {
+        is_sending_ = false;
+        return;
+      }
+      next = std::move(it->second);
+      done_.erase(it);
+      ++next_to_send_;
+    }
+    SendAnswers(&next);
+  }
+}
+
+}  // namespace pt::schedule

@@ -1,0 +1,272 @@
+#include "schedule/queue_scheduler.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace pt::schedule {
+namespace {
+
+// Rounds that a driving worker gives a loop without finding work of its own before it goes back to
+// sleep: the loop's traffic is then for others, who may take the loop over.
+constexpr int kFruitlessRounds = 256;
+
+// The kernel keeps 15 characters.
+void NameThread(const std::string& model, int ordinal) {
+  const std::string number = ":" + std::to_string(ordinal);
+  const std::string name = model.substr(0, 15 - number.size()) + number;
+  pthread_setname_np(pthread_self(), name.c_str());
+}
+
+}  // namespace
+
+QueueScheduler::QueueScheduler(const SchedulerDeps& deps)
+    : deps_(deps),
+      limits_(BatchLimits::For(deps.model->config())),
+      keeps_order_(deps.model->config().scheduler == SchedulerKind::kDynamic &&
+                   deps.model->config().dynamic_batching.preserve_ordering &&
+                   deps.model->config().instance_count() > 1),
+      alarm_link_(std::make_shared<AlarmLink>()),
+      queue_(deps.model->config()) {
+  MutexLock lock(&alarm_link_->mu);
+  alarm_link_->scheduler = this;
+}
+
+QueueScheduler::~QueueScheduler() { Stop(); }
+
+Status QueueScheduler::Start() {
+  const int count = std::max(1, deps_.model->config().instance_count());
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    PT_ASSIGN_OR_RETURN(auto instance, deps_.backend->CreateInstance(ordinal));
+    auto worker = std::make_unique<Worker>();
+    worker->ordinal = ordinal;
+    worker->instance = std::move(instance);
+    workers_.push_back(std::move(worker));
+  }
+  {
+    MutexLock lock(&mu_);
+    starting_ = count;
+  }
+  for (auto& worker : workers_) {
+    worker->thread = std::thread([this, w = worker.get()] { RunWorker(w); });
+  }
+  Status status;
+  {
+    MutexLock lock(&mu_);
+    while (starting_ > 0) started_.Wait(&mu_);
+    status = start_status_;
+  }
+  if (!status.ok()) Stop();
+  return status;
+}
+
+Status QueueScheduler::StartWorker(Worker* worker) {
+  NameThread(deps_.model->name(), worker->ordinal);
+  Status status = worker->instance->Start();
+  MutexLock lock(&mu_);
+  worker->activity = Activity::kBusy;
+  if (!status.ok() && start_status_.ok()) start_status_ = status;
+  if (--starting_ == 0) started_.NotifyAll();
+  return status;
+}
+
+void QueueScheduler::Submit(RequestList&& requests, LoopHost* host) {
+  DroppedList dropped;
+  {
+    MutexLock lock(&mu_);
+    if (is_stopping_) {
+      for (RequestPtr& request : requests) {
+        dropped.push_back({std::move(request),
+                           Unavailable("model '" + deps_.model->name() + "' is stopping"),
+                           FailureReason::kOther});
+      }
+    } else {
+      const TimePoint now = requests.empty() ? TimePoint() : requests.back()->arrival;
+      for (RequestPtr& request : requests) queue_.Push(std::move(request), now, &dropped);
+      if (queue_.next_expiry() < alarm_at_) ArmAlarm();
+      if (queue_.size() > 0) WakeOne(host);
+    }
+  }
+  requests.clear();
+  Answer(&dropped);
+}
+
+void QueueScheduler::WakeOne(LoopHost* host) {
+  Worker* sleeper = nullptr;
+  LoopHost* driven = nullptr;
+  for (auto& worker : workers_) {
+    if (worker->activity == Activity::kDriving) {
+      // It drives the loop that submits: it looks at the queue when this round is over.
+      if (worker->host == host) return;
+      driven = worker->host;
+    } else if (worker->activity == Activity::kSleeping && !worker->is_told && sleeper == nullptr) {
+      sleeper = worker.get();
+    }
+  }
+  if (driven != nullptr) return driven->Wake();
+  if (sleeper == nullptr) return;  // all are busy and will look when they are done
+  if (host != nullptr && limits_.max_delay.count() == 0 && short_model_.is_short() &&
+      host->IsHome() && host->IsDrivenHere()) {
+    host->Release();
+    sleeper->offered = host;
+  }
+  sleeper->is_told = true;
+  sleeper->wake.NotifyOne();
+}
+
+void QueueScheduler::RunWorker(Worker* worker) {
+  if (!StartWorker(worker).ok()) return;
+  Batch batch;
+  uint64_t ticket = 0;
+  for (bool runs = true; runs;) {
+    switch (TakeWork(worker, &batch, &ticket)) {
+      case Next::kBatch:
+        RunBatch(worker, &batch, ticket);
+        break;
+      case Next::kIdle:
+        Drive(worker);
+        break;
+      case Next::kStop:
+        runs = false;
+        break;
+    }
+  }
+  if (worker->host != nullptr) GoHome(worker);
+  worker->instance->Stop();
+}
+
+QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint64_t* ticket) {
+  DroppedList dropped;
+  Next next = Next::kStop;
+  {
+    MutexLock lock(&mu_);
+    worker->activity = Activity::kBusy;
+    while (!is_stopping_) {
+      BatchDecision decision;
+      if (queue_.size() > 0) {
+        batch->started = deps_.clock->Now();
+        decision = queue_.Take(limits_, batch->started, &batch->requests, &dropped);
+      }
+      if (!batch->requests.empty()) {
+        if (keeps_order_) *ticket = ordered_.NextTicket();
+        if (queue_.size() > 0) WakeOne(nullptr);
+        next = Next::kBatch;
+        break;
+      }
+      if (!dropped.empty() || worker->host != nullptr) {
+        if (worker->host != nullptr) worker->activity = Activity::kDriving;
+        next = Next::kIdle;
+        break;
+      }
+      Sleep(worker, decision.wait_until);
+    }
+  }
+  Answer(&dropped);
+  return next;
+}
+
+void QueueScheduler::Sleep(Worker* worker, TimePoint until) {
+  worker->activity = Activity::kSleeping;
+  while (!worker->is_told && !is_stopping_) {
+    if (until == kNoDeadline) {
+      worker->wake.Wait(&mu_);
+    } else if (!worker->wake.WaitUntil(&mu_, until)) {
+      break;
+    }
+  }
+  worker->is_told = false;
+  worker->activity = Activity::kBusy;
+  if (worker->offered != nullptr) worker->host = std::exchange(worker->offered, nullptr);
+}
+
+void QueueScheduler::RunBatch(Worker* worker, Batch* batch, uint64_t ticket) {
+  if (worker->host != nullptr && !short_model_.is_short()) GoHome(worker);
+  const Duration taken = ExecuteBatch(worker->instance.get(), *deps_.clock, batch);
+  short_model_.Record(taken);
+  if (!keeps_order_) {
+    SendAnswers(batch);
+    return;
+  }
+  Batch done = std::move(*batch);
+  *batch = Batch();
+  ordered_.Send(ticket, std::move(done));
+}
+
+void QueueScheduler::Drive(Worker* worker) {
+  if (worker->host == nullptr) return;
+  int fruitless = 0;
+  const bool is_open =
+      worker->host->Drive([&] { return HasWork() || ++fruitless > kFruitlessRounds; });
+  if (!is_open || fruitless > kFruitlessRounds) GoHome(worker);
+}
+
+void QueueScheduler::GoHome(Worker* worker) {
+  LoopHost* host = nullptr;
+  {
+    MutexLock lock(&mu_);
+    worker->activity = Activity::kBusy;
+    host = std::exchange(worker->host, nullptr);
+  }
+  host->ReturnHome();
+}
+
+bool QueueScheduler::HasWork() const {
+  MutexLock lock(&mu_);
+  return queue_.size() > 0 || is_stopping_;
+}
+
+int64_t QueueScheduler::queued() const {
+  MutexLock lock(&mu_);
+  return static_cast<int64_t>(queue_.size());
+}
+
+// One ticket for the earliest expiry; answers are then not later than a busy instance makes them.
+void QueueScheduler::ArmAlarm() {
+  alarm_at_ = queue_.next_expiry();
+  deps_.alarm->Arm(alarm_at_, [link = alarm_link_] {
+    MutexLock lock(&link->mu);
+    if (link->scheduler != nullptr) link->scheduler->OnAlarm();
+  });
+}
+
+void QueueScheduler::OnAlarm() {
+  DroppedList dropped;
+  {
+    MutexLock lock(&mu_);
+    if (is_stopping_) return;
+    alarm_at_ = kNoDeadline;
+    queue_.Sweep(deps_.clock->Now(), &dropped);
+    if (queue_.next_expiry() != kNoDeadline) ArmAlarm();
+  }
+  Answer(&dropped);
+}
+
+void QueueScheduler::Answer(DroppedList* dropped) {
+  for (Dropped& drop : *dropped) drop.request->Fail(std::move(drop.status), drop.reason);
+  dropped->clear();
+}
+
+void QueueScheduler::Stop() {
+  DroppedList dropped;
+  {
+    MutexLock lock(&alarm_link_->mu);
+    alarm_link_->scheduler = nullptr;
+  }
+  {
+    MutexLock lock(&mu_);
+    is_stopping_ = true;
+    queue_.Clear(Unavailable("model '" + deps_.model->name() + "' is stopping"), &dropped);
+    for (auto& worker : workers_) {
+      worker->wake.NotifyOne();
+      if (worker->activity == Activity::kDriving) worker->host->Wake();
+    }
+  }
+  Answer(&dropped);
+  deps_.backend->Drain();
+  for (auto& worker : workers_) {
+    if (worker->thread.joinable()) worker->thread.join();
+  }
+}
+
+}  // namespace pt::schedule

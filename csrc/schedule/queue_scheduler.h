@@ -1,0 +1,106 @@
+// QueueScheduler: one queue, several instance threads that pull batches from it. Serves models with
+// a dynamic batcher and, with batches of one request, models without.
+//
+// An idle instance of a short model drives an event loop instead of sleeping (infer/loop_host.h).
+// Thread rule: as for Scheduler. Owner rule: owns its instances and their threads; borrows the
+// model, its backend, the clock, the alarm and the logger, which outlive it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/alarm.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "infer/backend.h"
+#include "infer/loop_host.h"
+#include "infer/model.h"
+#include "infer/scheduler.h"
+#include "schedule/batch_policy.h"
+#include "schedule/executor.h"
+#include "schedule/request_queue.h"
+#include "schedule/short_model.h"
+
+namespace pt::schedule {
+
+// What a scheduler is given.
+struct SchedulerDeps {
+  Model* model = nullptr;
+  Backend* backend = nullptr;
+  const Clock* clock = nullptr;
+  Alarm* alarm = nullptr;
+  Logger* logger = nullptr;
+};
+
+class QueueScheduler final : public Scheduler {
+ public:
+  explicit QueueScheduler(const SchedulerDeps& deps);
+  ~QueueScheduler() override;
+
+  Status Start() override EXCLUDES(mu_);
+  void Submit(RequestList&& requests, LoopHost* host) override EXCLUDES(mu_);
+  int64_t queued() const override EXCLUDES(mu_);
+  void Stop() override EXCLUDES(mu_);
+
+ private:
+  enum class Activity { kStarting, kBusy, kSleeping, kDriving };
+
+  // One instance and its thread.
+  struct Worker {
+    int ordinal = 0;
+    std::unique_ptr<BackendInstance> instance;
+    std::thread thread;
+    CondVar wake;
+    // Guarded by the scheduler's mu_:
+    Activity activity = Activity::kStarting;
+    LoopHost* offered = nullptr;  // a loop released to this worker, not yet taken over
+    LoopHost* host = nullptr;     // the loop this worker drives
+    bool is_told = false;         // wake was signalled
+  };
+
+  enum class Next { kBatch, kIdle, kStop };
+
+  void RunWorker(Worker* worker) EXCLUDES(mu_);
+  Next TakeWork(Worker* worker, Batch* batch, uint64_t* ticket) EXCLUDES(mu_);
+  void RunBatch(Worker* worker, Batch* batch, uint64_t ticket);
+  void Drive(Worker* worker) EXCLUDES(mu_);
+  void GoHome(Worker* worker) EXCLUDES(mu_);
+  void Sleep(Worker* worker, TimePoint until) REQUIRES(mu_);
+  bool HasWork() const EXCLUDES(mu_);
+  Status StartWorker(Worker* worker);
+
+  // Has one idle worker look at the queue: one that sleeps (perhaps offering it `host`) or one that
+  // drives a loop. The loop's own lock is taken under mu_, never the other way round; and a worker
+  // that is kDriving can't return its loop meanwhile, so that the loop is there to be woken.
+  void WakeOne(LoopHost* host) REQUIRES(mu_);
+  void ArmAlarm() REQUIRES(mu_);
+  void OnAlarm() EXCLUDES(mu_);
+  void Answer(DroppedList* dropped);
+
+  // What alarms hold: they may fire after this scheduler has gone.
+  struct AlarmLink {
+    Mutex mu;
+    QueueScheduler* scheduler GUARDED_BY(mu) = nullptr;
+  };
+
+  const SchedulerDeps deps_;
+  const BatchLimits limits_;
+  const bool keeps_order_;
+  const std::shared_ptr<AlarmLink> alarm_link_;
+  ShortModel short_model_;
+  OrderedSender ordered_;
+
+  mutable Mutex mu_;
+  RequestQueue queue_ GUARDED_BY(mu_);
+  bool is_stopping_ GUARDED_BY(mu_) = false;
+  int starting_ GUARDED_BY(mu_) = 0;
+  Status start_status_ GUARDED_BY(mu_);
+  CondVar started_;
+  TimePoint alarm_at_ GUARDED_BY(mu_) = kNoDeadline;
+  std::vector<std::unique_ptr<Worker>> workers_;  // constant between Start and Stop
+};
+
+}  // namespace pt::schedule
