@@ -1,7 +1,7 @@
 // The border between HTTP/2 connections (server/) and the gRPC api.
 //
-// The connection unframes (wire/grpc) and gives whole messages, or, for a large one, its parts as they
-// arrive. The api answers through the GrpcSink, now or later, from any thread.
+// The connection unframes (wire/grpc) and gives whole messages, or, for a large one, its parts as
+// they arrive. The api answers through the GrpcSink, now or later, from any thread.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,19 @@ namespace pt::api {
 
 // gRPC status codes (grpc/doc/statuscodes.md).
 enum class GrpcCode {
-  kOk = 0, kCancelled = 1, kUnknown = 2, kInvalidArgument = 3, kDeadlineExceeded = 4, kNotFound = 5,
-  kAlreadyExists = 6, kPermissionDenied = 7, kResourceExhausted = 8, kUnimplemented = 12,
-  kInternal = 13, kUnavailable = 14, kUnauthenticated = 16,
+  kOk = 0,
+  kCancelled = 1,
+  kUnknown = 2,
+  kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
+  kNotFound = 5,
+  kAlreadyExists = 6,
+  kPermissionDenied = 7,
+  kResourceExhausted = 8,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+  kUnauthenticated = 16,
 };
 
 struct GrpcStatus {
@@ -47,9 +57,9 @@ class GrpcSink : public RefCounted {
 };
 
 struct GrpcCallInfo {
-  std::string_view path;              // "/inference.GRPCInferenceService/ModelInfer"; valid in Start only
+  std::string_view path;  // "/inference.GRPCInferenceService/ModelInfer"; valid in Start only
   const HttpRequestHead* head = nullptr;  // metadata; valid in Start only
-  TimePoint deadline = kNoDeadline;   // from grpc-timeout
+  TimePoint deadline = kNoDeadline;       // from grpc-timeout
 };
 
 // The api's side of one call. Thread rule: loop driver only.
@@ -63,7 +73,8 @@ class GrpcHandler : public RefCounted {
   virtual void EndMessage(const CallContext& context) {}
   // The client has sent everything.
   virtual void OnHalfClose(const CallContext& context) = 0;
-  // The client cancelled, its deadline passed, or its connection broke; nothing can be sent any more.
+  // The client cancelled, its deadline passed, or its connection broke; nothing can be sent any
+  // more.
   virtual void OnCancel() = 0;
 };
 

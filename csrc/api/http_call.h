@@ -1,7 +1,8 @@
 // The border between HTTP connections (server/, HTTP/1.1 and HTTP/2 alike) and the REST api.
 //
-// A connection reads a head, asks Plan what to do with the body, collects the body into one slice and
-// calls Handle. The api answers once through the HttpReplySink, at once or later, from any thread.
+// A connection reads a head, asks Plan what to do with the body, collects the body into one slice
+// and calls Handle. The api answers once through the HttpReplySink, at once or later, from any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -38,15 +39,16 @@ enum class PortRole { kHttp, kGrpc, kMetrics };
 
 struct HttpReply {
   int status = 200;
-  std::string_view content_type;      // static text; empty: no such header
+  std::string_view content_type;         // static text; empty: no such header
   int64_t inference_header_length = -1;  // Inference-Header-Content-Length; -1: no such header
-  std::string_view content_encoding;  // static text; empty: none
+  std::string_view content_encoding;     // static text; empty: none
   std::vector<std::pair<std::string, std::string>> more_headers;
   SliceList body;
 };
 
 // The connection's side of one call.
-// Thread rule: Send, SendHead, SendChunk and End from any thread, one at a time; the rest on the loop.
+// Thread rule: Send, SendHead, SendChunk and End from any thread, one at a time; the rest on the
+// loop.
 class HttpReplySink : public RefCounted {
  public:
   // The whole answer. Exactly one of Send and SendHead is called, once.
@@ -61,10 +63,10 @@ class HttpReplySink : public RefCounted {
 
 // What to do with a body, decided from the head alone.
 struct BodyPlan {
-  int reject_status = 0;        // not 0: answer this (text in reject_message) without reading the body
-  std::string reject_message;   // the {"error":...} text
-  uint64_t max_size = 0;        // more: 413 with the text of the api (`too_large_message`)
-  uint64_t align_offset = 0;    // byte of the body that shall lie on a 64-byte boundary
+  int reject_status = 0;  // not 0: answer this (text in reject_message) without reading the body
+  std::string reject_message;  // the {"error":...} text
+  uint64_t max_size = 0;       // more: 413 with the text of the api (`too_large_message`)
+  uint64_t align_offset = 0;   // byte of the body that shall lie on a 64-byte boundary
 };
 
 class HttpService {

@@ -1,5 +1,5 @@
-// Service: what the server means, free of protocols: find a model, submit, tell health. REST and gRPC
-// translate to and from it.
+// Service: what the server means, free of protocols: find a model, submit, tell health. REST and
+// gRPC translate to and from it.
 //
 // Thread rule: thread-safe unless said. Owner rule: borrows everything, owned by server/.
 #pragma once
@@ -22,8 +22,8 @@ struct ServiceOptions {
   std::string server_id = "triton";
   std::string server_version;
   bool strict_readiness = true;
-  uint64_t max_body_bytes = uint64_t{1} << 31;       // any request body, gRPC message
-  uint64_t max_json_bytes = uint64_t{64} << 20;      // JSON part, decompressed body
+  uint64_t max_body_bytes = uint64_t{1} << 31;   // any request body, gRPC message
+  uint64_t max_json_bytes = uint64_t{64} << 20;  // JSON part, decompressed body
   int max_json_depth = 100;
 };
 

@@ -1,7 +1,8 @@
-// Alarm: one thread that calls back at given times (queue timeouts, client deadlines, batch delays).
+// Alarm: one thread that calls back at given times (queue timeouts, client deadlines, batch
+// delays).
 //
-// Thread rule: thread-safe. Callbacks run on the alarm's thread, with no lock held; keep them short.
-// Owner rule: owned by the server; destroyed after everybody who arms it.
+// Thread rule: thread-safe. Callbacks run on the alarm's thread, with no lock held; keep them
+// short. Owner rule: owned by the server; destroyed after everybody who arms it.
 #pragma once
 
 #include <cstdint>

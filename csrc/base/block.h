@@ -1,5 +1,6 @@
-// Block, Slice and BlockPool: host bytes with a counted owner, the currency between sockets, parsers
-// and tensors. A Slice is a view that keeps its Block alive; nothing is copied to hand bytes on.
+// Block, Slice and BlockPool: host bytes with a counted owner, the currency between sockets,
+// parsers and tensors. A Slice is a view that keeps its Block alive; nothing is copied to hand
+// bytes on.
 //
 // Thread rule: Slice is a value; Blocks may be held and dropped by any thread; a BlockPool is
 // thread-safe. Bytes of a Block are written only by whoever filled it, before it is shared.

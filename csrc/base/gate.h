@@ -19,8 +19,8 @@ class Gate {
   // REQUIRES: a successful TryEnter of the same work.
   void Leave();
 
-  // Refuses new entries. `drained` runs once, when the last entry left: on this thread when there is
-  // none, else on the thread that leaves last. REQUIRES: called once.
+  // Refuses new entries. `drained` runs once, when the last entry left: on this thread when there
+  // is none, else on the thread that leaves last. REQUIRES: called once.
   void Close(std::function<void()> drained);
 
   bool is_closed() const { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }

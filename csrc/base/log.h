@@ -1,5 +1,5 @@
-// Log: asynchronous, bounded, structured lines. A Logger is an object that is passed on; a full queue
-// drops the oldest lines and says how many. Each line of a request carries its id.
+// Log: asynchronous, bounded, structured lines. A Logger is an object that is passed on; a full
+// queue drops the oldest lines and says how many. Each line of a request carries its id.
 //
 // Thread rule: thread-safe; Log never blocks on the sink and takes no lock that a sink holds.
 #pragma once
@@ -22,8 +22,8 @@ struct LogOptions {
   bool warning = true;
   bool error = true;
   LogFormat format = LogFormat::kDefault;
-  std::string file;               // empty: stderr
-  size_t queue_capacity = 8192;   // lines
+  std::string file;              // empty: stderr
+  size_t queue_capacity = 8192;  // lines
 };
 
 class Logger {
@@ -71,10 +71,10 @@ class Logger {
     }                                                                       \
   } while (0)
 
-#define PT_VLOG(logger, verbosity, request_id, message)                              \
-  do {                                                                               \
-    ::pt::Logger* pt_logger_ = (logger);                                             \
+#define PT_VLOG(logger, verbosity, request_id, message)                                   \
+  do {                                                                                    \
+    ::pt::Logger* pt_logger_ = (logger);                                                  \
     if (pt_logger_ != nullptr && pt_logger_->IsOn(::pt::LogLevel::kVerbose, verbosity)) { \
-      pt_logger_->Log(::pt::LogLevel::kVerbose, PT_WHERE, (message), (request_id));  \
-    }                                                                                \
+      pt_logger_->Log(::pt::LogLevel::kVerbose, PT_WHERE, (message), (request_id));       \
+    }                                                                                     \
   } while (0)

@@ -17,18 +17,19 @@ namespace pt {
 
 enum class OptionType { kBool, kInt, kDouble, kString, kStringList };
 
-// Whether the option does its work today; a known Triton flag that can't is accepted with one warning.
+// Whether the option does its work today; a known Triton flag that can't is accepted with one
+// warning.
 enum class OptionSupport { kActive, kAcceptedOnly };
 
 struct OptionSpec {
-  std::string_view name;           // as on the command line, without dashes: "http-port"
+  std::string_view name;  // as on the command line, without dashes: "http-port"
   OptionType type;
   std::string_view default_value;  // as text; empty: unset
   int64_t min_value;               // bounds of kInt; ignored for other types
   int64_t max_value;
-  std::string_view unit;           // "s", "us", "bytes", "port", "" ...
-  std::string_view group;          // heading in --help: "HTTP", "gRPC", "Logging" ...
-  std::string_view help;           // one line, no full stop
+  std::string_view unit;   // "s", "us", "bytes", "port", "" ...
+  std::string_view group;  // heading in --help: "HTTP", "gRPC", "Logging" ...
+  std::string_view help;   // one line, no full stop
   OptionSupport support;
 };
 

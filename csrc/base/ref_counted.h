@@ -1,5 +1,5 @@
-// RefCounted and RefPtr: shared ownership with the count inside the object (one allocation, one word
-// a pointer). For objects that several threads hold by nature: memory blocks, calls under way.
+// RefCounted and RefPtr: shared ownership with the count inside the object (one allocation, one
+// word a pointer). For objects that several threads hold by nature: memory blocks, calls under way.
 //
 // Thread rule: the count is atomic; the object's own rules are its own.
 #pragma once
@@ -42,12 +42,14 @@ template <typename T>
 class RefPtr {
  public:
   RefPtr() = default;
-  RefPtr(std::nullptr_t) {}                                         // NOLINT: implicit on purpose
+  RefPtr(std::nullptr_t) {}  // NOLINT: implicit on purpose
   explicit RefPtr(T* object) : object_(object) { Add(); }
   RefPtr(const RefPtr& other) : object_(other.object_) { Add(); }
   RefPtr(RefPtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <typename U>
-  RefPtr(const RefPtr<U>& other) : object_(other.get()) { Add(); }  // NOLINT: implicit on purpose
+  RefPtr(const RefPtr<U>& other) : object_(other.get()) {
+    Add();
+  }  // NOLINT: implicit on purpose
   template <typename U>
   RefPtr(RefPtr<U>&& other) noexcept : object_(other.Release()) {}  // NOLINT: implicit on purpose
   RefPtr& operator=(RefPtr other) noexcept {

@@ -1,5 +1,6 @@
 // Snapshot<T>: publishes a whole immutable value; readers get the newest one and keep it as long as
-// they like. A mutex around a pointer copy: std::atomic<shared_ptr> of g++ 12 has a race of its own.
+// they like. A mutex around a pointer copy: std::atomic<shared_ptr> of g++ 12 has a race of its
+// own.
 //
 // Thread rule: thread-safe.
 #pragma once

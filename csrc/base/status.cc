@@ -4,18 +4,30 @@ namespace pt {
 
 std::string_view CodeName(Code code) {
   switch (code) {
-    case Code::kOk: return "OK";
-    case Code::kUnknown: return "Unknown";
-    case Code::kInternal: return "Internal";
-    case Code::kNotFound: return "Not found";
-    case Code::kInvalidArgument: return "Invalid argument";
-    case Code::kUnavailable: return "Unavailable";
-    case Code::kUnsupported: return "Unsupported";
-    case Code::kAlreadyExists: return "Already exists";
-    case Code::kCancelled: return "Cancelled";
-    case Code::kDeadlineExceeded: return "Deadline exceeded";
-    case Code::kPermissionDenied: return "Permission denied";
-    case Code::kTooLarge: return "Too large";
+    case Code::kOk:
+      return "OK";
+    case Code::kUnknown:
+      return "Unknown";
+    case Code::kInternal:
+      return "Internal";
+    case Code::kNotFound:
+      return "Not found";
+    case Code::kInvalidArgument:
+      return "Invalid argument";
+    case Code::kUnavailable:
+      return "Unavailable";
+    case Code::kUnsupported:
+      return "Unsupported";
+    case Code::kAlreadyExists:
+      return "Already exists";
+    case Code::kCancelled:
+      return "Cancelled";
+    case Code::kDeadlineExceeded:
+      return "Deadline exceeded";
+    case Code::kPermissionDenied:
+      return "Permission denied";
+    case Code::kTooLarge:
+      return "Too large";
   }
   return "Unknown";
 }

@@ -77,8 +77,8 @@ inline Status DeadlineExceeded(std::string m) { return {Code::kDeadlineExceeded,
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}            // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {      // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit on purpose
     assert(!status_.ok());
   }
 
@@ -105,14 +105,15 @@ class [[nodiscard]] Result {
 #define PT_CONCAT(a, b) PT_CONCAT_INNER(a, b)
 
 // Returns from the calling function when `expr` is not OK.
-#define PT_RETURN_IF_ERROR(expr)               \
-  do {                                         \
-    ::pt::Status pt_status_ = (expr);          \
-    if (!pt_status_.ok()) return pt_status_;   \
+#define PT_RETURN_IF_ERROR(expr)             \
+  do {                                       \
+    ::pt::Status pt_status_ = (expr);        \
+    if (!pt_status_.ok()) return pt_status_; \
   } while (0)
 
 // `PT_ASSIGN_OR_RETURN(auto x, F());`: x = the value, or returns F's status.
-#define PT_ASSIGN_OR_RETURN(lhs, expr) PT_ASSIGN_OR_RETURN_(PT_CONCAT(pt_result_, __LINE__), lhs, expr)
+#define PT_ASSIGN_OR_RETURN(lhs, expr) \
+  PT_ASSIGN_OR_RETURN_(PT_CONCAT(pt_result_, __LINE__), lhs, expr)
 #define PT_ASSIGN_OR_RETURN_(result, lhs, expr) \
   auto result = (expr);                         \
   if (!result.ok()) return result.status();     \

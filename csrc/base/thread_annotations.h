@@ -1,4 +1,5 @@
-// Clang thread-safety annotations; empty under other compilers (clang-tidy checks them in the lint).
+// Clang thread-safety annotations; empty under other compilers (clang-tidy checks them in the
+// lint).
 #pragma once
 
 #if defined(__clang__)

@@ -12,16 +12,19 @@
 
 namespace pt {
 
-// What one execution gets: whole requests of one model version, none cancelled or expired when taken.
+// What one execution gets: whole requests of one model version, none cancelled or expired when
+// taken.
 struct Batch {
   RequestList requests;
-  // One for each request, filled by Execute; sent by the caller after Execute returned, as final ones.
+  // One for each request, filled by Execute; sent by the caller after Execute returned, as final
+  // ones.
   std::vector<InferResponse> responses;
   int64_t size = 0;   // sum of the requests' batch sizes
   TimePoint started;  // when it was taken from the queue
 };
 
-// When the parts of one execution ended, for the statistics: gather, run; the scatter ends at return.
+// When the parts of one execution ended, for the statistics: gather, run; the scatter ends at
+// return.
 struct ExecutionTimes {
   TimePoint input_end;
   TimePoint infer_end;
@@ -32,8 +35,8 @@ class BackendInstance {
   virtual ~BackendInstance() = default;
   // Prepares this thread (thread state, affinity). Errors stop the load of the model.
   virtual Status Start() { return {}; }
-  // Fills batch->responses[i] for each request i. Or takes a request out (requests[i] becomes null) to
-  // answer it later or in parts from any thread (coroutines, streams): then it first calls
+  // Fills batch->responses[i] for each request i. Or takes a request out (requests[i] becomes null)
+  // to answer it later or in parts from any thread (coroutines, streams): then it first calls
   // InferRequest::AnswerLater and later Respond or Fail. Never blocks on a lock that callers hold.
   virtual void Execute(Batch* batch, ExecutionTimes* times) = 0;
   // Called once when nothing runs any more.

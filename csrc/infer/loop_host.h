@@ -1,8 +1,9 @@
 // LoopHost: an event loop as an idle instance thread sees it.
 //
 // A loop is driven by one thread at a time: usually its own (home) thread. While a model is short
-// (microseconds a batch), its instance thread drives the loop instead of sleeping: requests then reach
-// the callable without waking another thread, and the callable still runs on its one fixed thread.
+// (microseconds a batch), its instance thread drives the loop instead of sleeping: requests then
+// reach the callable without waking another thread, and the callable still runs on its one fixed
+// thread.
 //
 // Thread rule: as said at each function.
 #pragma once
@@ -20,12 +21,12 @@ class LoopHost {
   // True when the loop's home thread drives it (so that somebody else may be offered the role).
   virtual bool IsHome() const = 0;
 
-  // Driver only, at the end of a round: gives the role up; `Drive` or `ReturnHome` must follow soon on
-  // the thread that was chosen. The home thread stops polling when it returns from its round.
+  // Driver only, at the end of a round: gives the role up; `Drive` or `ReturnHome` must follow soon
+  // on the thread that was chosen. The home thread stops polling when it returns from its round.
   virtual void Release() = 0;
-  // Drives rounds on the calling thread until `stop` is true (asked before each wait). False: the loop
-  // is closing; then ReturnHome must follow at once.
-  // REQUIRES: the role was released to this thread, or it drives already.
+  // Drives rounds on the calling thread until `stop` is true (asked before each wait). False: the
+  // loop is closing; then ReturnHome must follow at once. REQUIRES: the role was released to this
+  // thread, or it drives already.
   virtual bool Drive(FunctionRef<bool()> stop) = 0;
   // Gives the role back to the home thread and wakes it. REQUIRES: as for Drive.
   virtual void ReturnHome() = 0;

@@ -1,7 +1,8 @@
-// Model: one served version: configuration, scheduler, statistics and the gate that counts its users.
-// ModelHandle pins one version: while it lives, the version is neither stopped nor unloaded.
+// Model: one served version: configuration, scheduler, statistics and the gate that counts its
+// users. ModelHandle pins one version: while it lives, the version is neither stopped nor unloaded.
 //
-// Thread rule: thread-safe. Owner rule: the repository owns Models; handles borrow through the gate.
+// Thread rule: thread-safe. Owner rule: the repository owns Models; handles borrow through the
+// gate.
 #pragma once
 
 #include <functional>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "base/gate.h"
+#include "base/status.h"
 #include "infer/model_config.h"
 #include "infer/stats.h"
 
@@ -63,7 +65,8 @@ class Model {
 
   // An empty handle once the version drains.
   ModelHandle Acquire();
-  // Refuses new handles; `drained` runs once when the last handle went (on that thread: keep it short).
+  // Refuses new handles; `drained` runs once when the last handle went (on that thread: keep it
+  // short).
   void Drain(std::function<void()> drained) { gate_.Close(std::move(drained)); }
   int64_t users() const { return gate_.entries(); }
   // Ends the scheduler's threads. REQUIRES: not on an instance thread.
@@ -76,7 +79,7 @@ class Model {
   const uint64_t generation_;
   ModelStats stats_;
   Gate gate_;
-  std::unique_ptr<Backend> backend_;      // outlives the scheduler, which owns its instances
+  std::unique_ptr<Backend> backend_;  // outlives the scheduler, which owns its instances
   std::unique_ptr<Scheduler> scheduler_;
 };
 

@@ -17,9 +17,9 @@ namespace pt {
 struct TensorSpec {
   std::string name;
   DataType type = DataType::kInvalid;
-  Shape dims;  // without the batch dimension; -1: any
-  bool is_optional = false;   // inputs only
-  bool allows_ragged = false;  // inputs only
+  Shape dims;                       // without the batch dimension; -1: any
+  bool is_optional = false;         // inputs only
+  bool allows_ragged = false;       // inputs only
   std::vector<std::string> labels;  // outputs only: classification labels by index
 };
 
@@ -29,14 +29,14 @@ struct QueuePolicy {
   TimeoutAction timeout_action = TimeoutAction::kReject;
   uint64_t default_timeout_us = 0;  // 0: none
   bool allow_timeout_override = false;
-  uint32_t max_queue_size = 0;      // requests; 0: unbounded
+  uint32_t max_queue_size = 0;  // requests; 0: unbounded
 };
 
 struct DynamicBatching {
   std::vector<int32_t> preferred_batch_sizes;
   uint64_t max_queue_delay_us = 0;
   bool preserve_ordering = false;
-  uint32_t priority_levels = 0;         // 0: no priorities
+  uint32_t priority_levels = 0;  // 0: no priorities
   uint32_t default_priority_level = 0;
   QueuePolicy default_queue_policy;
   std::map<uint32_t, QueuePolicy> priority_queue_policies;

@@ -49,8 +49,8 @@ class InferRequest {
   Responder& responder() const { return *responder_; }
   bool WantsOutput(int index) const;
 
-  // Sends one response. After AnswerLater the final one also counts success or failure in the model's
-  // statistics; before, the executor counts. REQUIRES: no final response was sent before.
+  // Sends one response. After AnswerLater the final one also counts success or failure in the
+  // model's statistics; before, the executor counts. REQUIRES: no final response was sent before.
   void Respond(InferResponse&& response, Finality finality);
   // The final response, an error. Nothing happens when it was answered already.
   void Fail(Status status, FailureReason reason = FailureReason::kOther);

@@ -1,11 +1,11 @@
 // InferResponse and Responder: how answers leave a model.
 //
-// A Responder belongs to one request. Send may be called any number of times by a decoupled model and
-// exactly once otherwise; the last call says kFinal, and there is exactly one such call: the request
-// that owns it sees to that, also when it is dropped.
+// A Responder belongs to one request. Send may be called any number of times by a decoupled model
+// and exactly once otherwise; the last call says kFinal, and there is exactly one such call: the
+// request that owns it sees to that, also when it is dropped.
 //
-// Thread rule: Send from one thread at a time (any thread); Cancel, is_cancelled and OnCancel from any.
-// Owner rule: counted; the connection and the request both hold it.
+// Thread rule: Send from one thread at a time (any thread); Cancel, is_cancelled and OnCancel from
+// any. Owner rule: counted; the connection and the request both hold it.
 #pragma once
 
 #include <atomic>
@@ -44,7 +44,8 @@ class Responder : public RefCounted {
   // The client left or cancelled. Idempotent. Runs the observer, if one is set.
   void Cancel() EXCLUDES(mu_);
   // Sets the observer (empty: removes it and returns after one that is running has ended). Runs at
-  // once when already cancelled. The observer must be short and must not call back into this object.
+  // once when already cancelled. The observer must be short and must not call back into this
+  // object.
   void OnCancel(std::function<void()> observer) EXCLUDES(mu_);
 
  private:

@@ -42,7 +42,7 @@ struct StatsSnapshot {
   DurationStat compute_output;
   DurationStat cache_hit;
   DurationStat cache_miss;
-  std::array<uint64_t, 4> failures{};  // by FailureReason
+  std::array<uint64_t, 4> failures{};     // by FailureReason
   std::map<uint64_t, BatchStat> batches;  // by batch size
   // Sums of each request's durations cut to microseconds, as the metrics count them.
   uint64_t request_us = 0;
@@ -54,12 +54,12 @@ struct StatsSnapshot {
 
 // What one execution adds; made on the instance thread, added under one lock.
 struct ExecutionRecord {
-  uint64_t batch_size = 0;       // sum over the requests
-  uint64_t requests = 0;         // taken
-  uint64_t succeeded = 0;        // requests
-  uint64_t succeeded_size = 0;   // sum of their batch sizes
-  uint64_t failed = 0;           // requests
-  uint64_t queue_ns = 0;         // sums over the requests
+  uint64_t batch_size = 0;      // sum over the requests
+  uint64_t requests = 0;        // taken
+  uint64_t succeeded = 0;       // requests
+  uint64_t succeeded_size = 0;  // sum of their batch sizes
+  uint64_t failed = 0;          // requests
+  uint64_t queue_ns = 0;        // sums over the requests
   uint64_t queue_us = 0;
   uint64_t success_ns = 0;
   uint64_t success_us = 0;

@@ -1,4 +1,5 @@
-// SubmitRound: collects the requests of one event round, so that each scheduler is called once a round.
+// SubmitRound: collects the requests of one event round, so that each scheduler is called once a
+// round.
 //
 // Thread rule: belongs to one loop's driver. Owner rule: owned by the loop's context.
 #pragma once

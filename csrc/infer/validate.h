@@ -18,16 +18,16 @@ struct NamedInput {
   Slice data;
 };
 
-// Resolves names to indices, checks counts, types, shapes, batch sizes and byte sizes (BYTES elements
-// too), sorts request->inputs and sets batch_size and input_bytes.
-// Errors: InvalidArgument with the documented text.
+// Resolves names to indices, checks counts, types, shapes, batch sizes and byte sizes (BYTES
+// elements too), sorts request->inputs and sets batch_size and input_bytes. Errors: InvalidArgument
+// with the documented text.
 Status FillInputs(std::vector<NamedInput>&& inputs, InferRequest* request);
 
 // "[request id: ID] " or "[request id: <id_unknown>] ".
 std::string RequestIdPrefix(const std::string& id);
 
-// Byte size of a tensor of this type and shape, InvalidArgument on overflow or a negative dimension.
-// REQUIRES: type is not kBytes.
+// Byte size of a tensor of this type and shape, InvalidArgument on overflow or a negative
+// dimension. REQUIRES: type is not kBytes.
 Result<int64_t> ByteSize(DataType type, const Shape& shape, std::string_view input_name);
 
 }  // namespace pt

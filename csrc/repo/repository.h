@@ -1,9 +1,9 @@
 // Repository: owns every Model of a server, publishes the router's table, and tells the index.
-// Today models come from code (bound callables, embedded C++ callables); file sources join as further
-// wish givers.
+// Today models come from code (bound callables, embedded C++ callables); file sources join as
+// further wish givers.
 //
-// Thread rule: thread-safe; AddModel and RemoveModel block until the model is ready or gone and must
-// not be called on a loop or an instance thread.
+// Thread rule: thread-safe; AddModel and RemoveModel block until the model is ready or gone and
+// must not be called on a loop or an instance thread.
 #pragma once
 
 #include <functional>
@@ -36,8 +36,8 @@ class Repository {
   explicit Repository(SchedulerFactory factory);
   ~Repository();  // removes every model
 
-  // Loads `config` beside what serves, then publishes it. Errors: AlreadyExists when name and version
-  // are served already; what the scheduler's start said otherwise (then nothing changed).
+  // Loads `config` beside what serves, then publishes it. Errors: AlreadyExists when name and
+  // version are served already; what the scheduler's start said otherwise (then nothing changed).
   Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend) EXCLUDES(mu_);
   // Takes the version out of the router, waits until its last request was answered, stops it.
   Status RemoveModel(const std::string& name, int64_t version) EXCLUDES(mu_);

@@ -1,5 +1,5 @@
-// Router: name and version -> ModelHandle. An immutable table that is swapped whole; lookups never wait
-// for a change, and a change never waits for requests.
+// Router: name and version -> ModelHandle. An immutable table that is swapped whole; lookups never
+// wait for a change, and a change never waits for requests.
 //
 // Thread rule: thread-safe.
 // Owner rule: borrows Models; whoever publishes a table keeps its Models until they drained.
@@ -29,8 +29,8 @@ using RouteTable = std::map<std::string, NameEntry, std::less<>>;
 
 class Router {
  public:
-  // `version` empty: the highest ready version. Errors: NotFound and InvalidArgument with the texts of
-  // spec/triton-frontend 1.2 and 1.6.
+  // `version` empty: the highest ready version. Errors: NotFound and InvalidArgument with the texts
+  // of spec/triton-frontend 1.2 and 1.6.
   Result<ModelHandle> Find(std::string_view name, std::string_view version) const;
 
   void Publish(RouteTable table) { table_.Publish(std::move(table)); }

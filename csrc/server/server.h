@@ -1,9 +1,9 @@
 // Server: builds every room, holds every row, starts and stops them (the composition root).
 //
-// Threads it owns: `loop_threads` event loops (each with a home thread), the alarm thread (queue and
-// client deadlines), the logger's writer; each model brings one thread per instance.
-// Thread rule: Start, Stop, AddModel, RemoveModel from any thread that is neither loop nor instance.
-// Owner rule: one object is one server; no global state, so several live side by side.
+// Threads it owns: `loop_threads` event loops (each with a home thread), the alarm thread (queue
+// and client deadlines), the logger's writer; each model brings one thread per instance. Thread
+// rule: Start, Stop, AddModel, RemoveModel from any thread that is neither loop nor instance. Owner
+// rule: one object is one server; no global state, so several live side by side.
 #pragma once
 
 #include <memory>
@@ -24,18 +24,19 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Binds the ports, starts the threads, serves. Errors: Unavailable naming the busy port. May be called
-  // again after Stop; models that were added stay.
+  // Binds the ports, starts the threads, serves. Errors: Unavailable naming the busy port. May be
+  // called again after Stop; models that were added stay.
   Status Start();
   // Ready turns false at once while ports answer; listeners close; gRPC gets GOAWAY; work under way
   // finishes up to exit-timeout-secs and is cancelled then. Unavailable when the timeout passed.
   Status Stop();
 
-  // Blocks until the model is ready. Before Start it waits for it, ready at once when serving begins.
+  // Blocks until the model is ready. Before Start it waits for it, ready at once when serving
+  // begins.
   Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
   Status RemoveModel(const std::string& name, int64_t version);
 
-  int http_port() const;     // the port taken; 0 when off
+  int http_port() const;  // the port taken; 0 when off
   int grpc_port() const;
   int metrics_port() const;
   bool is_ready() const;

@@ -1,4 +1,5 @@
-// pytriton for C++ programs: a server that owns sockets, scheduling and tensors, and runs callables.
+// pytriton for C++ programs: a server that owns sockets, scheduling and tensors, and runs
+// callables.
 //
 //   pytriton::ServerOptions options;
 //   options.Set("http-port", "8000");
@@ -7,8 +8,8 @@
 //   server.value()->Start(); ... server.value()->Stop();
 //
 // Thread rule: every function may be called from any thread that is not inside a callable.
-// No global state: any number of servers live side by side. No exception leaves this library, and none
-// may enter it: a callable reports failure with Request::Fail.
+// No global state: any number of servers live side by side. No exception leaves this library, and
+// none may enter it: a callable reports failure with Request::Fail.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +30,7 @@ namespace pytriton {
 
 // Empty message: success.
 struct [[nodiscard]] Status {
-  std::string code;     // "", "Invalid argument", "Unavailable", ...
+  std::string code;  // "", "Invalid argument", "Unavailable", ...
   std::string message;
   bool ok() const { return code.empty(); }
 };
@@ -48,12 +49,12 @@ struct ModelConfig {
   int64_t max_batch_size = 0;  // 0: no batch dimension, one request a call
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  bool dynamic_batching = true;         // with max_batch_size > 0
+  bool dynamic_batching = true;  // with max_batch_size > 0
   uint64_t max_queue_delay_us = 0;
-  uint32_t max_queue_size = 0;          // requests; 0: unbounded
+  uint32_t max_queue_size = 0;  // requests; 0: unbounded
   std::vector<int32_t> preferred_batch_sizes;
   bool preserve_ordering = false;
-  int instances = 1;                    // the callable runs on that many fixed threads
+  int instances = 1;  // the callable runs on that many fixed threads
 };
 
 // Borrowed views; valid during the callable.
@@ -61,7 +62,8 @@ struct TensorView {
   std::string_view name;
   std::string_view datatype;
   std::vector<int64_t> shape;
-  const void* data = nullptr;  // contiguous, little-endian; BYTES: 4-byte length before each element
+  const void* data =
+      nullptr;  // contiguous, little-endian; BYTES: 4-byte length before each element
   size_t byte_size = 0;
 };
 
@@ -73,9 +75,9 @@ class PYTRITON_EXPORT Request {
   virtual const std::vector<TensorView>& inputs() const = 0;
   // True once the client left: the answer will be dropped.
   virtual bool cancelled() const = 0;
-  // Memory for output `name`, 64-byte aligned, to be filled before the callable returns. Null when the
-  // output is unknown, the shape does not fit the model, or there is no memory; the request then fails
-  // with the reason.
+  // Memory for output `name`, 64-byte aligned, to be filled before the callable returns. Null when
+  // the output is unknown, the shape does not fit the model, or there is no memory; the request
+  // then fails with the reason.
   virtual void* AddOutput(std::string_view name, const std::vector<int64_t>& shape,
                           size_t byte_size) = 0;
   // Answers this request with an error instead of outputs.
@@ -93,7 +95,8 @@ class PYTRITON_EXPORT ServerOptions {
   ~ServerOptions();
   ServerOptions(const ServerOptions& other);
   ServerOptions& operator=(const ServerOptions& other);
-  // Error: unknown name, or a value of the wrong type or out of bounds; the text says what was expected.
+  // Error: unknown name, or a value of the wrong type or out of bounds; the text says what was
+  // expected.
   Status Set(std::string_view name, std::string_view value);
 
  private:
@@ -110,7 +113,8 @@ class PYTRITON_EXPORT Server {
 
   // Binds the ports and serves. A busy port fails at once and is named in the message.
   virtual Status Start() = 0;
-  // Readiness turns false, work under way finishes up to exit-timeout-secs, ports close. Idempotent.
+  // Readiness turns false, work under way finishes up to exit-timeout-secs, ports close.
+  // Idempotent.
   virtual Status Stop() = 0;
   // Blocks until the model is ready; allowed before and after Start.
   virtual Status AddModel(const ModelConfig& config, Callable callable) = 0;
