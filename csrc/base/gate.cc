@@ -22,9 +22,9 @@ void Gate::Leave() {
 
 void Gate::Close(std::function<void()> drained) {
   drained_ = std::move(drained);
-  state_.fetch_add(kClosed, std::memory_order_acq_rel);
-  // Enter and leave once: whoever brings the count to zero runs the callback.
-  state_.fetch_add(1, std::memory_order_acq_rel);
+  // Close and enter in one step, then leave: whoever brings the count to zero runs the callback, and
+  // this thread does not touch a gate that the callback may have destroyed.
+  state_.fetch_add(kClosed + 1, std::memory_order_acq_rel);
   Leave();
 }
 

@@ -16,7 +16,9 @@ class Gate {
  public:
   // False once Close was called; then nothing was entered.
   bool TryEnter();
-  // REQUIRES: a successful TryEnter of the same work.
+  // One more entry beside one that is held, also after Close. REQUIRES: the caller holds an entry.
+  void EnterAgain() { state_.fetch_add(1, std::memory_order_relaxed); }
+  // REQUIRES: a successful TryEnter or EnterAgain of the same work.
   void Leave();
 
   // Refuses new entries. `drained` runs once, when the last entry left: on this thread when there

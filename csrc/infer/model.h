@@ -35,6 +35,8 @@ class ModelHandle {
   Model& operator*() const { return *model_; }
   Model* operator->() const { return model_; }
   explicit operator bool() const { return model_ != nullptr; }
+  // A second pin on the same version; works while the version drains. REQUIRES: not empty.
+  ModelHandle Share() const;
 
  private:
   friend class Model;

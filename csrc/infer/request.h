@@ -61,6 +61,8 @@ class InferRequest {
   bool is_answered() const { return is_answered_; }
 
  private:
+  void CountAnswer(const Status& status, FailureReason reason);
+
   ModelHandle model_;
   RefPtr<Responder> responder_;
   bool is_answered_ = false;

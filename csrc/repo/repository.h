@@ -53,6 +53,11 @@ class Repository {
 
  private:
   struct Entry;
+  // The newest generation of that version, in any state; null when there is none.
+  Entry* FindLocked(const std::string& name, int64_t version) const REQUIRES(mu_);
+  void EraseLocked(const Entry* gone) REQUIRES(mu_);
+  Result<std::unique_ptr<Model>> Load(ModelConfig config, uint64_t generation,
+                                      std::unique_ptr<Backend> backend) const EXCLUDES(mu_);
   void PublishLocked() REQUIRES(mu_);
 
   const SchedulerFactory factory_;

@@ -2,12 +2,14 @@
 // wait for a change, and a change never waits for requests.
 //
 // Thread rule: thread-safe.
-// Owner rule: borrows Models; whoever publishes a table keeps its Models until they drained.
+// Owner rule: borrows Models; whoever publishes a table keeps its Models until the last table that
+// names them is gone and they have drained.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,9 @@ namespace pt::repo {
 
 struct VersionEntry {
   Model* model = nullptr;  // null while not ready
+  // Dropped with the last table that names the model: whoever published it waits for that before it
+  // drains the model, because until then a lookup may be about to acquire it.
+  std::shared_ptr<const void> hold;
 };
 
 struct NameEntry {
@@ -29,8 +34,9 @@ using RouteTable = std::map<std::string, NameEntry, std::less<>>;
 
 class Router {
  public:
-  // `version` empty: the highest ready version. Errors: NotFound and InvalidArgument with the texts
-  // of spec/triton-frontend 1.2 and 1.6.
+  // `version` empty: the highest ready version. Errors, with Triton's texts: NotFound for an unknown
+  // name or version and when no version is ready; Unavailable for a version that is known but not
+  // ready; InvalidArgument for a version that is no integer.
   Result<ModelHandle> Find(std::string_view name, std::string_view version) const;
 
   void Publish(RouteTable table) { table_.Publish(std::move(table)); }

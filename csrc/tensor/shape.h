@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,8 +24,9 @@ class Shape {
   Shape(std::initializer_list<int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
   Shape(const Shape& other) : Shape(other.dims()) {}
   Shape& operator=(const Shape& other);
-  Shape(Shape&&) noexcept = default;
-  Shape& operator=(Shape&&) noexcept = default;
+  // The moved-from shape has rank 0.
+  Shape(Shape&& other) noexcept;
+  Shape& operator=(Shape&& other) noexcept;
 
   int rank() const { return rank_; }
   std::span<const int64_t> dims() const { return {data(), static_cast<size_t>(rank_)}; }
@@ -34,7 +36,8 @@ class Shape {
   [[nodiscard]] bool Append(int64_t dim);
   bool operator==(const Shape& other) const;
 
-  // Product of the dimensions (1 for rank 0). Empty on overflow of int64 or a negative dimension.
+  // Product of the dimensions (1 for rank 0, 0 with any zero dimension). Empty on overflow of int64 or a
+  // negative dimension.
   std::optional<int64_t> ElementCount() const;
   // "[1,4]".
   std::string ToString() const;
