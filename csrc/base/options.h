@@ -27,7 +27,9 @@ struct OptionSpec {
   std::string_view default_value;  // as text; empty: unset
   int64_t min_value;               // bounds of kInt; ignored for other types
   int64_t max_value;
-  std::string_view unit;   // "s", "us", "bytes", "port", "" ...
+  // "s", "us", "bytes", "port", "" ... For a kString that takes a few words only: the words, divided
+  // by '|' ("none|low|high"); any letter case is taken, the value is stored as written here.
+  std::string_view unit;
   std::string_view group;  // heading in --help: "HTTP", "gRPC", "Logging" ...
   std::string_view help;   // one line, no full stop
   OptionSupport support;
@@ -35,7 +37,10 @@ struct OptionSpec {
 
 // Every option, in the order of --help.
 std::span<const OptionSpec> OptionTable();
+// Null for an unknown name.
 const OptionSpec* FindOption(std::string_view name);
+// The environment variable of an option: "http-port" -> "PYTRITON_TRITON_CONFIG_HTTP_PORT".
+std::string EnvironmentName(std::string_view name);
 
 // Checked option values; what was not set has its default.
 class OptionValues {
