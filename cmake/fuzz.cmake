@@ -1,1 +1,29 @@
-# Filled by the fuzz build.
+# One libFuzzer program for each tests/fuzz/<unit>_fuzz.cc, linked with the wire room that it attacks.
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "PYTRITON_FUZZ needs clang++ (cmake --preset fuzz), the compiler is ${CMAKE_CXX_COMPILER_ID}")
+endif()
+
+file(GLOB fuzzers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
+add_custom_target(fuzzers)
+foreach(source ${fuzzers})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE pt_flags ${PT_LIBRARIES} Boost::boost -fsanitize=fuzzer)
+  foreach(needed tensor ${PT_NEEDS_wire})
+    if(TARGET pt_${needed})
+      target_sources(${name} PRIVATE $<TARGET_OBJECTS:pt_${needed}>)
+    endif()
+  endforeach()
+  if(TARGET pt_proto)
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:pt_proto>)
+    target_include_directories(${name} SYSTEM PRIVATE ${PT_PROTO_DIR})
+  endif()
+  add_dependencies(fuzzers ${name})
+endforeach()
+
+# Coverage feedback for the code under attack, not only for the target itself.
+foreach(room ${PT_ROOMS})
+  if(TARGET pt_${room})
+    target_compile_options(pt_${room} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+endforeach()
