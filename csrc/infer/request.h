@@ -43,6 +43,10 @@ class InferRequest {
   int64_t batch_size = 1;              // set by validation: first dimension, 1 without batching
   int64_t input_bytes = 0;             // set by validation
 
+  // Whom it answers, for an edge that made it without one: until then it is dropped silently, so an
+  // edge can refuse what turns out invalid in its own way.
+  void AnswerTo(RefPtr<Responder> responder) { responder_ = std::move(responder); }
+
   const Model& model() const { return *model_; }
   const ModelHandle& handle() const { return model_; }
   bool is_cancelled() const { return responder_->is_cancelled(); }
