@@ -27,8 +27,9 @@ struct OptionSpec {
   std::string_view default_value;  // as text; empty: unset
   int64_t min_value;               // bounds of kInt; ignored for other types
   int64_t max_value;
-  // "s", "us", "bytes", "port", "" ... For a kString that takes a few words only: the words, divided
-  // by '|' ("none|low|high"); any letter case is taken, the value is stored as written here.
+  // "s", "us", "bytes", "port", "" ... For a kString that takes a few words only: the words,
+  // divided by '|' ("none|low|high"); any letter case is taken, the value is stored as written
+  // here.
   std::string_view unit;
   std::string_view group;  // heading in --help: "HTTP", "gRPC", "Logging" ...
   std::string_view help;   // one line, no full stop
