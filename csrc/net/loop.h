@@ -40,7 +40,8 @@ class EventHandler {
   ~EventHandler() = default;
 };
 
-// Has bytes to write; flushed once before the next wait.
+// Has bytes to write; flushed once before the next wait. FlushNow must leave nothing for the
+// round-end hook: the loop may sleep before it runs.
 class Flushable {
  public:
   virtual void FlushNow() = 0;
@@ -119,7 +120,9 @@ class Loop {
   Loop(int epoll_fd, int wake_fd);
   void RunPosted();
   void FlushDirty();
+  int WaitForEvents(Wait wait);
   int WaitMillis() const;
+  void DrainWakeups();
   void Dispatch(int count);
   void RunTimers();
   void BuryDead();

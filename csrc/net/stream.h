@@ -11,9 +11,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/block.h"
 #include "net/loop.h"
@@ -25,7 +25,7 @@ class StreamHandler {
   virtual void OnReadable() = 0;
   // The peer is gone for good (reset, or a write failed). Called once; nothing else follows.
   virtual void OnBroken() = 0;
-  // The queue, full before, has fallen below the low mark or is empty.
+  // The queue was congested and has fallen below the low mark.
   virtual void OnDrained() = 0;
 
  protected:
@@ -74,6 +74,8 @@ class Stream final : private EventHandler {
   void CommitWrite(size_t used);
 
   size_t queued() const { return queued_; }
+  // Bytes sent so far: tells whether the peer still takes what is queued.
+  uint64_t sent_total() const { return sent_total_; }
   bool is_congested() const { return queued_ >= kHighMark; }
   // Sends as much as the kernel takes: one sendmsg when it takes all. The rest follows by itself.
   void Flush();
@@ -84,15 +86,18 @@ class Stream final : private EventHandler {
   std::string PeerName() const;
 
  private:
-  // A piece of the queue: bytes of the out buffer, or a Slice of its own.
+  // A piece of the queue: a Slice, or the next slice.size bytes of the out buffer.
   struct Piece {
-    Slice slice;        // when owner or data is set
-    size_t copied = 0;  // else: so many bytes of copy_buffer_
+    Slice slice;
+    bool is_copied = false;
   };
 
   void OnEvents(uint32_t epoll_events) override;
   void UpdateInterest();
+  void AddCopied(size_t count);
+  size_t SendSome();
   void Sent(size_t count);
+  void ForgetAll();
   void Break();
 
   Loop* const loop_;
@@ -104,7 +109,10 @@ class Stream final : private EventHandler {
   bool was_congested_ = false;
   bool is_broken_ = false;
   size_t queued_ = 0;
-  std::deque<Piece> pieces_;
+  size_t reserved_ = 0;
+  uint64_t sent_total_ = 0;
+  std::vector<Piece> pieces_;  // the first first_piece_ are sent
+  size_t first_piece_ = 0;
   std::string copy_buffer_;  // bytes of all copied pieces, in order
   size_t copy_sent_ = 0;     // already sent at its front
 };
