@@ -195,6 +195,7 @@ void QueueScheduler::RunBatch(Worker* worker, Batch* batch, uint64_t ticket) {
 
 void QueueScheduler::Drive(Worker* worker) {
   if (worker->host == nullptr) return;
+  if (!short_model_.is_short()) return GoHome(worker);
   int fruitless = 0;
   const bool is_open =
       worker->host->Drive([&] { return HasWork() || ++fruitless > kFruitlessRounds; });
