@@ -2,10 +2,10 @@
 // callables.
 //
 //   pytriton::ServerOptions options;
-//   options.Set("http-port", "8000");
-//   auto server = pytriton::Server::Create(options);          // Result: check ok()
-//   server.value()->AddModel(model, [](pytriton::Batch& batch) { ... });
-//   server.value()->Start(); ... server.value()->Stop();
+//   pytriton::Status status = options.Set("http-port", "8000");
+//   auto server = pytriton::Server::Create(options, &status);  // null: status says why
+//   status = server->AddModel(model, [](pytriton::Batch& batch) { ... });
+//   status = server->Start(); ... status = server->Stop();
 //
 // Thread rule: every function may be called from any thread that is not inside a callable.
 // No global state: any number of servers live side by side. No exception leaves this library, and
