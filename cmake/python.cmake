@@ -1,1 +1,44 @@
-# Filled by the Python build.
+# The native module pytriton._core, which links the shared core beside it in the package.
+#
+# Works under scikit-build-core and in a plain CMake build (-DPython_EXECUTABLE=...); then a usable
+# package tree stands in <build>/python.
+find_package(Python 3.9 REQUIRED COMPONENTS Interpreter Development.Module)
+execute_process(
+  COMMAND ${Python_EXECUTABLE} -c "import numpy; print(numpy.get_include())"
+  OUTPUT_VARIABLE PT_NUMPY_INCLUDE OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+if(NOT pybind11_DIR)
+  execute_process(
+    COMMAND ${Python_EXECUTABLE} -m pybind11 --cmakedir
+    OUTPUT_VARIABLE pybind11_DIR OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
+set(PYBIND11_FINDPYTHON ON)
+find_package(pybind11 CONFIG REQUIRED)
+
+# The module uses classes of these rooms across the border of the shared library. Calls inside the
+# library stay direct.
+foreach(room base tensor infer server)
+  if(TARGET pt_${room})
+    set_target_properties(pt_${room} PROPERTIES CXX_VISIBILITY_PRESET default)
+    target_compile_options(pt_${room} PRIVATE -fno-semantic-interposition)
+  endif()
+endforeach()
+
+file(GLOB PT_BINDING_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/bindings/*.cc)
+pybind11_add_module(_core MODULE NO_EXTRAS ${PT_BINDING_SOURCES})
+target_include_directories(_core SYSTEM PRIVATE ${PT_NUMPY_INCLUDE})
+target_link_libraries(_core PRIVATE pt_core)
+set(PT_PACKAGE_DIR ${PROJECT_BINARY_DIR}/python/pytriton)
+set_target_properties(_core PROPERTIES
+  BUILD_RPATH "$<TARGET_FILE_DIR:pt_core>" INSTALL_RPATH "$ORIGIN"
+  LIBRARY_OUTPUT_DIRECTORY ${PT_PACKAGE_DIR})
+set_target_properties(pt_core PROPERTIES INSTALL_RPATH "$ORIGIN")
+
+# The package tree for tests without an installation: links to the sources beside the module.
+file(GLOB PT_PACKAGE_FILES RELATIVE ${PROJECT_SOURCE_DIR}/pytriton CONFIGURE_DEPENDS
+     ${PROJECT_SOURCE_DIR}/pytriton/*)
+file(MAKE_DIRECTORY ${PT_PACKAGE_DIR})
+foreach(file ${PT_PACKAGE_FILES})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/pytriton/${file} ${PT_PACKAGE_DIR}/${file} SYMBOLIC)
+endforeach()
+
+install(TARGETS _core LIBRARY DESTINATION pytriton COMPONENT python)

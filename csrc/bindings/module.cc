@@ -1,0 +1,70 @@
+// pytriton._core: the core as Python sees it.
+#include <pybind11/pybind11.h>
+
+#define PT_IMPORT_NUMPY
+#include "base/options.h"
+#include "bindings/native_types.h"
+#include "bindings/numpy_api.h"
+#include "bindings/process.h"
+#include "bindings/server_py.h"
+#include "bindings/stream.h"
+
+namespace py = pybind11;
+
+namespace {
+
+const char* TypeName(pt::OptionType type) {
+  switch (type) {
+    case pt::OptionType::kBool:
+      return "bool";
+    case pt::OptionType::kInt:
+      return "int";
+    case pt::OptionType::kDouble:
+      return "float";
+    case pt::OptionType::kString:
+      return "str";
+    case pt::OptionType::kStringList:
+      return "list";
+  }
+  return "str";
+}
+
+py::str Text(std::string_view text) { return {text.data(), text.size()}; }
+
+py::list OptionTable() {
+  py::list rows;
+  for (const pt::OptionSpec& spec : pt::OptionTable()) {
+    py::dict row;
+    row["name"] = Text(spec.name);
+    row["type"] = TypeName(spec.type);
+    row["default"] = Text(spec.default_value);
+    row["minimum"] = spec.min_value;
+    row["maximum"] = spec.max_value;
+    row["unit"] = Text(spec.unit);
+    row["group"] = Text(spec.group);
+    row["help"] = Text(spec.help);
+    row["active"] = spec.support == pt::OptionSupport::kActive;
+    rows.append(row);
+  }
+  return rows;
+}
+
+int ImportNumpy() {
+  import_array1(-1);
+  return 0;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+  module.doc() = "The native core of pytriton; use pytriton.triton instead.";
+  if (ImportNumpy() != 0 || pt::bindings::AddNativeTypes(module.ptr()) != 0) {
+    throw py::error_already_set();
+  }
+  pt::bindings::AddServerType(module);
+  pt::bindings::AddStreamType(module.ptr());
+  module.def("option_table", &OptionTable, "Every option of the server, one dict a row.");
+  module.def("tune_process", &pt::bindings::TuneProcess,
+             "Keeps freed memory in the process. For programs that are servers.");
+  module.def("trim_process", &pt::bindings::TrimProcess, "Gives freed memory back to the system.");
+}

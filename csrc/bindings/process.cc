@@ -1,0 +1,15 @@
+#include "bindings/process.h"
+
+#include <malloc.h>
+
+namespace pt::bindings {
+
+void TuneProcess() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
+void TrimProcess() { malloc_trim(0); }
+
+}  // namespace pt::bindings

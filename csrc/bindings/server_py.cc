@@ -1,0 +1,111 @@
+#include "bindings/server_py.h"
+
+#include <pybind11/stl.h>
+
+#include <utility>
+#include <vector>
+
+#include "bindings/callable_backend.h"
+#include "bindings/config_py.h"
+#include "bindings/errors.h"
+
+namespace py = pybind11;
+
+namespace pt::bindings {
+namespace {
+
+OptionValues ReadOptions(const py::dict& options) {
+  OptionValues values;
+  for (const auto& [key, value] : options) {
+    const auto name = key.cast<std::string>();
+    if (py::isinstance<py::str>(value)) {
+      ThrowIfError(values.Set(name, value.cast<std::string>()));
+      continue;
+    }
+    for (const auto& text : value.cast<std::vector<std::string>>()) {
+      ThrowIfError(values.Set(name, text));
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+ServerPy::ServerPy(const py::dict& options) {
+  const OptionValues values = ReadOptions(options);
+  auto created = server::Server::Create(values);
+  ThrowIfError(created.status());
+  server_ = std::move(created).value();
+  releaser_ = MakeRef<PyReleaser>();
+}
+
+ServerPy::~ServerPy() {
+  if (server_ == nullptr) return;
+  {
+    py::gil_scoped_release release;
+    server_.reset();
+  }
+  releaser_->Stop();
+}
+
+void ServerPy::AddModel(const py::dict& config, const py::object& binding) {
+  auto model = MakePyModel(config, binding, releaser_);
+  ModelConfig model_config = model->config;
+  auto backend = CallableBackend::Create(std::move(model));
+  if (backend == nullptr) throw py::error_already_set();
+  Status status;
+  {
+    py::gil_scoped_release release;
+    status = server_->AddModel(std::move(model_config), std::move(backend));
+  }
+  ThrowIfError(status);
+}
+
+void ServerPy::RemoveModel(const std::string& name, int64_t version) {
+  Status status;
+  {
+    py::gil_scoped_release release;
+    status = server_->RemoveModel(name, version);
+  }
+  ThrowIfError(status);
+}
+
+void ServerPy::Start() {
+  Status status;
+  {
+    py::gil_scoped_release release;
+    status = server_->Start();
+  }
+  ThrowIfError(status);
+}
+
+void ServerPy::Stop() {
+  Status status;
+  {
+    py::gil_scoped_release release;
+    status = server_->Stop();
+  }
+  releaser_->DrainLocked();
+  ThrowIfError(status);
+}
+
+void AddServerType(py::module_& module) {
+  py::class_<ServerPy>(module, "Server", "One server: ports, event loops and models.")
+      .def(py::init<const py::dict&>(), py::arg("options"),
+           "options: {name: text or list of texts}, by their command-line names.")
+      .def("add_model", &ServerPy::AddModel, py::arg("config"), py::arg("binding"),
+           "Adds a model; returns when it is ready (or will be at start).")
+      .def("remove_model", &ServerPy::RemoveModel, py::arg("name"), py::arg("version"),
+           "Removes a model when its requests have been answered.")
+      .def("start", &ServerPy::Start, "Binds the ports and serves. A busy port raises at once.")
+      .def("stop", &ServerPy::Stop, "Finishes the work under way and closes the ports.")
+      .def_property_readonly("http_port", [](const ServerPy& s) { return s.server().http_port(); })
+      .def_property_readonly("grpc_port", [](const ServerPy& s) { return s.server().grpc_port(); })
+      .def_property_readonly("metrics_port",
+                             [](const ServerPy& s) { return s.server().metrics_port(); })
+      .def_property_readonly("is_ready", [](const ServerPy& s) { return s.server().is_ready(); })
+      .def_property_readonly("is_running",
+                             [](const ServerPy& s) { return s.server().is_running(); });
+}
+
+}  // namespace pt::bindings

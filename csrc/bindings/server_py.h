@@ -1,0 +1,39 @@
+// ServerPy: one server as Python holds it: nouns and verbs, nothing more.
+//
+// Thread rule: thread-safe; every function that may block gives up the interpreter lock.
+// Owner rule: owns the core's server and the thread that drops Python references.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+
+#include "bindings/py_release.h"
+#include "server/server.h"
+
+namespace pt::bindings {
+
+class ServerPy {
+ public:
+  // `options`: {name: text or list of texts}. Throws PyTritonValidationError for a bad one.
+  explicit ServerPy(const pybind11::dict& options);
+  ~ServerPy();
+  ServerPy(const ServerPy&) = delete;
+  ServerPy& operator=(const ServerPy&) = delete;
+
+  void AddModel(const pybind11::dict& config, const pybind11::object& binding);
+  void RemoveModel(const std::string& name, int64_t version);
+  void Start();
+  // Throws when work under way had to be cancelled.
+  void Stop();
+  const server::Server& server() const { return *server_; }
+
+ private:
+  RefPtr<PyReleaser> releaser_;  // outlives everything that posts to it
+  std::unique_ptr<server::Server> server_;
+};
+
+void AddServerType(pybind11::module_& module);
+
+}  // namespace pt::bindings

@@ -1,0 +1,31 @@
+"""How a bound model batches and answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import List, Optional
+
+from pytriton.model_config.common import DynamicBatcher, ModelWarmup
+
+__all__ = ["ModelConfig"]
+
+
+@dataclasses.dataclass
+class ModelConfig:
+    """Configuration of a bound model.
+
+    Attributes:
+        batching: Whether tensors have a batch dimension in front.
+        max_batch_size: Largest batch, in samples.
+        batcher: How requests are merged; None: every request runs alone.
+        response_cache: Whether equal requests are answered from the cache.
+        decoupled: Whether a request may get any number of responses.
+        model_warmup: Requests that run before the model is ready.
+    """
+
+    batching: bool = True
+    max_batch_size: int = 4
+    batcher: Optional[DynamicBatcher] = dataclasses.field(default_factory=DynamicBatcher)
+    response_cache: bool = False
+    decoupled: bool = False
+    model_warmup: Optional[List[ModelWarmup]] = None

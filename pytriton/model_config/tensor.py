@@ -1,0 +1,43 @@
+"""Declaration of one input or output."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Optional, Tuple
+
+import numpy as np
+
+__all__ = ["Tensor"]
+
+_BUILTINS = {bool: np.bool_, int: np.int64, float: np.float64, str: np.bytes_}
+_BF16 = ("bf16", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """One input or output of a model.
+
+    Attributes:
+        shape: Dimensions without the batch dimension; -1: any size.
+        dtype: numpy type (`np.float32`, `np.dtype("float32")`, `"float32"`), `bytes`, `object`, a
+            Python type (`bool`, `int`, `float`, `str`), or `"bfloat16"`, whose arrays are float32.
+        name: Name; without one `INPUT_<i>` or `OUTPUT_<i>`, counted from 1 over the whole list.
+        optional: Whether requests may leave it out (inputs only).
+    """
+
+    shape: Tuple[int, ...]
+    dtype: Any
+    name: Optional[str] = None
+    optional: Optional[bool] = False
+
+    def __post_init__(self) -> None:
+        """Reduces what names a numpy type to its scalar type."""
+        object.__setattr__(self, "dtype", _scalar_type(self.dtype))
+
+
+def _scalar_type(dtype: Any) -> Any:
+    if isinstance(dtype, str):
+        return "bfloat16" if dtype.lower() in _BF16 else np.dtype(dtype).type
+    if isinstance(dtype, np.dtype):
+        return dtype.type
+    return _BUILTINS.get(dtype, dtype)

@@ -1,0 +1,64 @@
+"""The complete configuration of a model, as decorators and clients see it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from pytriton.model_config.common import DeviceKind, DynamicBatcher, ModelWarmup
+
+__all__ = [
+    "DeviceKind",
+    "DynamicBatcher",
+    "ModelWarmup",
+    "ResponseCache",
+    "TensorSpec",
+    "TritonModelConfig",
+]
+
+
+@dataclasses.dataclass
+class ResponseCache:
+    """Whether equal requests are answered from the cache."""
+
+    enable: bool
+
+
+@dataclasses.dataclass
+class TensorSpec:
+    """One named input or output.
+
+    Attributes:
+        name: Name on the wire.
+        shape: Dimensions without the batch dimension; -1: any size.
+        dtype: numpy scalar type, `bytes` or `object`.
+        optional: Whether requests may leave it out.
+    """
+
+    name: str
+    shape: Tuple[int, ...]
+    dtype: Any
+    optional: Optional[bool] = False
+
+
+@dataclasses.dataclass
+class TritonModelConfig:
+    """Everything about one version of a model."""
+
+    model_name: str
+    model_version: int = 1
+    max_batch_size: int = 4
+    batching: bool = True
+    batcher: Optional[DynamicBatcher] = None
+    instance_group: Dict[DeviceKind, Optional[int]] = dataclasses.field(default_factory=dict)
+    decoupled: bool = False
+    backend_parameters: Dict[str, str] = dataclasses.field(default_factory=dict)
+    inputs: Optional[Sequence[TensorSpec]] = None
+    outputs: Optional[Sequence[TensorSpec]] = None
+    response_cache: Optional[ResponseCache] = None
+    model_warmup: Optional[List[ModelWarmup]] = None
+
+    @property
+    def backend(self) -> str:
+        """Always "python"."""
+        return "python"

@@ -1,0 +1,1 @@
+"""What callables get and give."""

@@ -1,0 +1,119 @@
+"""Requests and responses as callables see them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    ItemsView,
+    Iterator,
+    KeysView,
+    List,
+    Optional,
+    Union,
+    ValuesView,
+)
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pytriton._core import RequestContext
+
+__all__ = [
+    "Request",
+    "Requests",
+    "Response",
+    "Responses",
+    "ResponsesNoneOrError",
+    "ResponsesOrError",
+    "Scope",
+]
+
+
+class _TensorMapping:
+    """The mapping from names to arrays that requests and responses share."""
+
+    data: Dict[str, np.ndarray[Any, Any]]
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        return self.data[name]
+
+    def __setitem__(self, name: str, value: np.ndarray[Any, Any]) -> None:
+        self.data[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.data[name]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.data)
+
+    def items(self) -> ItemsView[str, np.ndarray[Any, Any]]:
+        """Names and arrays."""
+        return self.data.items()
+
+    def keys(self) -> KeysView[str]:
+        """Names."""
+        return self.data.keys()
+
+    def values(self) -> ValuesView[np.ndarray[Any, Any]]:
+        """Arrays."""
+        return self.data.values()
+
+
+@dataclasses.dataclass
+class Request(_TensorMapping):
+    """One inference request.
+
+    Attributes:
+        data: Input arrays by name, in the order of the model's inputs; with batching their first
+            dimension is this request's batch size. Optional inputs that did not come are absent.
+        parameters: The request's parameters and forwarded headers.
+        span: Span of the trace, or None.
+        requested_output_names: Outputs that the client asked for.
+    """
+
+    data: Dict[str, np.ndarray[Any, Any]]
+    parameters: Optional[Dict[str, Union[str, int, bool]]] = None
+    span: Optional[Any] = None
+    requested_output_names: Optional[List[str]] = None
+
+    # Set by the core for requests that came from a client.
+    _context = None  # type: Optional[RequestContext]
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the client left or cancelled: nobody waits for the answer."""
+        return self._context is not None and self._context.cancelled
+
+    @property
+    def id(self) -> str:
+        """The id that the client gave the request, or an empty string."""
+        return "" if self._context is None else self._context.id
+
+
+@dataclasses.dataclass
+class Response(_TensorMapping):
+    """One inference response.
+
+    Attributes:
+        data: Output arrays by name.
+    """
+
+    data: Dict[str, np.ndarray[Any, Any]]
+
+
+Requests = List[Request]
+Responses = List[Response]
+ResponsesOrError = Union[Responses, Exception]
+ResponsesNoneOrError = Union[Responses, None, Exception]
+
+
+class Scope(dict):  # type: ignore[type-arg]
+    """Objects that belong to one request while it is under way."""
+
+
