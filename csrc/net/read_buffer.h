@@ -24,6 +24,8 @@ class ReadArena {
   explicit ReadArena(BlockPool* pool) : pool_(pool) {}
 
   BlockPool& pool() const { return *pool_; }
+  // Gives the block back.
+  void Reset() { block_.Reset(); }
 
  private:
   friend class ReadBuffer;

@@ -212,7 +212,7 @@ void Stream::ShutdownWrite() {
 void Stream::OnEvents(uint32_t epoll_events) {
   if ((epoll_events & EPOLLOUT) != 0 && wants_write_) {
     wants_write_ = false;
-    Flush();
+    handler_->OnWritable();
   }
   // What arrived before a hang-up is still read.
   if ((epoll_events & EPOLLIN) != 0 && !is_paused_ && fd_ >= 0) handler_->OnReadable();

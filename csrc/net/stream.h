@@ -23,6 +23,8 @@ namespace pt::net {
 class StreamHandler {
  public:
   virtual void OnReadable() = 0;
+  // The kernel, full before, takes bytes again: call Flush.
+  virtual void OnWritable() = 0;
   // The peer is gone for good (reset, or a write failed). Called once; nothing else follows.
   virtual void OnBroken() = 0;
   // The queue was congested and has fallen below the low mark.

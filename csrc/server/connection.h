@@ -34,20 +34,25 @@ class Protocol {
   virtual void OnDirectBytes(size_t count) {}
   // The client has sent FIN. Calls under way may still be answered.
   virtual void OnEof() = 0;
-  // Called once before each gathered send: frames what is pending.
+  // Called once before each gathered send: frames what is pending. Must not call into the api: what
+  // that collects would wait for the next event. (ResumeReading is fine: it feeds later.)
   virtual void BeforeFlush() {}
-  // Everything queued fell below the low mark (net::Stream): go on producing.
+  // What is queued fell below the low mark (net::Stream): go on producing. The same rule.
   virtual void OnDrained() {}
   // About once a second: time-outs.
   virtual void OnTick(TimePoint now) = 0;
-  // The server stops: finish the calls under way, take no new ones after what has arrived, then
-  // Connection::CloseAfterFlush.
+  // The server stops: take no new calls, finish those under way, then Connection::CloseAfterFlush.
+  // A stream that could idle for ever is half-closed by us (as if its client had said it is done),
+  // so that the api ends it when its last answer was sent.
   virtual void BeginDrain() = 0;
   // The socket is closed. Cancel every call; touch neither stream nor loop any more.
   virtual void OnClosed() = 0;
 };
 
-class Connection final : public RefCounted, private net::StreamHandler, private net::Flushable {
+class Connection final : public RefCounted,
+                         private net::StreamHandler,
+                         private net::Flushable,
+                         private net::LoopTask {
  public:
   // Takes `fd` over.
   Connection(RefPtr<LoopContext> context, int fd, api::PortRole role);
@@ -74,7 +79,8 @@ class Connection final : public RefCounted, private net::StreamHandler, private 
   // Closes when everything queued was sent: FIN first, then what the client still sends is thrown
   // away for a moment, so that it reads our last words instead of a reset.
   void CloseAfterFlush();
-  // Reading stops (back-pressure) and goes on; bytes left in the buffer are given again on Resume.
+  // Reading stops (back-pressure) and goes on; bytes left in the buffer are given again soon after
+  // Resume (never from inside it).
   void PauseReading();
   void ResumeReading();
   bool is_reading_paused() const { return is_paused_; }
@@ -84,28 +90,43 @@ class Connection final : public RefCounted, private net::StreamHandler, private 
   void BeginDrain();
 
  private:
+  friend class LoopContext;
   ~Connection() override;
+
+  // net::StreamHandler
   void OnReadable() override;
+  void OnWritable() override;
   void OnBroken() override;
   void OnDrained() override;
+  // net::Flushable
   void FlushNow() override;
+  // net::LoopTask: what ResumeReading posts.
+  void RunOnLoop() override;
+  void DropUnrun() override;
+
+  void ReadIntoBuffer();
+  void OnRead(net::ReadResult result);
   void Feed();
   bool Sniff();
-  void ReadIntoBuffer();
-  void Linger();
+  void Discard();
+  void CloseIfStuck(TimePoint now);
 
   const RefPtr<LoopContext> context_;
   const api::PortRole role_;
   net::Stream stream_;
   net::ReadBuffer in_;
   std::unique_ptr<Protocol> protocol_;
-  TimePoint opened_;
-  TimePoint linger_until_ = kNoDeadline;
+  size_t slot_ = 0;                       // LoopContext's: the place in its list
+  TimePoint first_byte_;                  // of the bytes that are sniffed
+  TimePoint linger_until_ = kNoDeadline;  // after FIN
+  uint64_t sent_before_ = 0;              // sent_total when it was seen to change last
+  TimePoint sent_at_;
   bool is_open_ = false;
   bool is_paused_ = false;
-  bool is_closing_ = false;  // CloseAfterFlush was called
-  bool is_lingering_ = false;
-  bool is_feeding_ = false;
+  bool is_feed_posted_ = false;
+  bool is_closing_ = false;    // CloseAfterFlush was called
+  bool is_lingering_ = false;  // our FIN is sent
+  bool has_eof_ = false;       // the client's FIN came
   bool is_draining_ = false;
 };
 

@@ -11,15 +11,19 @@
 
 namespace pt::server {
 
-// Defaults are those of the options table.
+// Defaults are those of the options table. A time that never ends is kForever.
+inline constexpr Duration kForever = Duration::max();
+
 struct ConnectionLimits {
-  uint64_t max_request_bytes = uint64_t{1} << 31;
+  uint64_t max_request_bytes = (uint64_t{1} << 31) - 1;
   size_t max_header_bytes = 64 << 10;
+  size_t max_headers = 2000;
   Duration header_timeout = std::chrono::seconds(30);
   Duration body_idle_timeout = std::chrono::seconds(60);
-  Duration idle_timeout = std::chrono::seconds(0);  // 0: none
-  int64_t max_connections = 16384;
-  size_t max_pipelined = 64;
+  Duration idle_timeout = kForever;
+  int64_t max_connections = 10000;
+  size_t max_pipelined = 128;
+  uint32_t max_http2_streams = 1024;
 };
 
 // Bytes of large bodies that are under way. A client that announces much gets it only while there

@@ -21,6 +21,7 @@
 #include "api/call_context.h"
 #include "api/grpc_call.h"
 #include "api/http_call.h"
+#include "base/gate.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/ref_counted.h"
@@ -71,8 +72,17 @@ class LoopContext final : public RefCounted, public LoopHost {
   // A connection dealt to this loop that is still in its mailbox counts, too.
   void ExpectConnection() { connection_count_.fetch_add(1, std::memory_order_relaxed); }
   void DropExpected() { connection_count_.fetch_sub(1, std::memory_order_relaxed); }
-  // Tells every connection to end when its calls have ended.
+  // Tells every connection, now and later, to end when its calls have ended.
   void DrainConnections();
+
+  // Every unary call holds a gate from its last byte to its answer (an open stream holds none: it
+  // may idle for hours). Returns the gate to Leave, on any thread, when the call has ended.
+  Gate* EnterCall();
+  // Any thread, once: `ended` runs when every call that was entered before has left; later calls
+  // are not waited for.
+  void AwaitCallsUnderWay(std::function<void()> ended) {
+    calls_before_stop_.Close(std::move(ended));
+  }
 
   // LoopHost.
   bool IsDrivenHere() const override {
@@ -88,10 +98,12 @@ class LoopContext final : public RefCounted, public LoopHost {
   LoopContext(const Services* services, std::unique_ptr<net::Loop> loop, std::string thread_name);
   ~LoopContext() override;
   void RunHome();
-  bool DriveHomeUntilReleased();
-  void WaitForRole() EXCLUDES(mu_);
+  void TakeRole() EXCLUDES(mu_);
   void PassRole() EXCLUDES(mu_);
+  void AwaitRole() EXCLUDES(mu_);
+  void ArmSweep();
   void Sweep();
+  void CloseAll();
 
   const Services* const services_;
   const std::string thread_name_;
@@ -99,10 +111,14 @@ class LoopContext final : public RefCounted, public LoopHost {
   net::ReadArena arena_;
   SubmitRound round_;
   api::CallContext calls_;
+  Gate calls_before_stop_;
+  Gate calls_during_stop_;
   std::vector<RefPtr<Connection>> connections_;
   std::atomic<int64_t> connection_count_{0};
   uint64_t sweep_timer_ = 0;
   bool is_draining_ = false;  // driver only
+
+  bool is_released_ = false;  // driver only: the role is passed on when this round has ended
 
   std::atomic<std::thread::id> driver_{};
   std::atomic<bool> is_home_{true};  // false from Release until the home thread drives again
