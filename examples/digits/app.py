@@ -1,4 +1,4 @@
-"""Handwritten digits: a classifier trained on scikit-learn's bundled images, served on both protocols.
+"""Handwritten digits: a classifier trained on scikit-learn's images, served on both protocols.
 
     python -m pytriton.serve examples/digits/app.py
 
@@ -8,12 +8,12 @@ Input ``image``: 8x8 grey values from 0 to 16. Outputs: ``digit`` and the ten ``
 from __future__ import annotations
 
 import numpy as np
-from digits_data import load
+from pytriton.triton import Triton
 from sklearn.linear_model import LogisticRegression
 
+from digits_data import load
 from pytriton.decorators import batch
 from pytriton.model_config import ModelConfig, Tensor
-from pytriton.triton import Triton
 
 train_images, train_digits, test_images, test_digits = load()
 classifier = LogisticRegression(max_iter=200)
@@ -22,7 +22,7 @@ classifier.fit(train_images.reshape(-1, 64) / 16, train_digits)
 
 @batch
 def classify(image: np.ndarray) -> dict[str, np.ndarray]:
-    """All waiting images at once: ``[batch, 8, 8]`` in, one digit and ten probabilities each out."""
+    """All waiting images at once: ``[batch, 8, 8]`` in, a digit and ten probabilities each out."""
     probabilities = classifier.predict_proba(image.reshape(-1, 64) / 16)
     digit = probabilities.argmax(axis=1).astype(np.int64)
     return {"digit": digit[:, None], "probabilities": probabilities.astype(np.float32)}

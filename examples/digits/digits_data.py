@@ -1,4 +1,4 @@
-"""The images: 1,797 scans of handwritten digits, 8x8 grey values from 0 to 16, split once and for all."""
+"""The images: 1,797 scans of handwritten digits, 8x8 grey values from 0 to 16, split for good."""
 
 from __future__ import annotations
 
