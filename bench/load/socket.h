@@ -1,0 +1,35 @@
+// Socket: a connected, non-blocking stream socket. Owns the descriptor.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+
+namespace pt::load {
+
+class Socket {
+ public:
+  // Connects to HOST:PORT or unix:PATH and waits until it is connected. TCP gets TCP_NODELAY.
+  // InvalidArgument: not an address; Unavailable: nobody there.
+  static Result<Socket> Connect(const std::string& address);
+
+  Socket() = default;
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Socket();
+
+  int fd() const { return fd_; }
+  // Makes closing send a reset instead of an orderly end.
+  void ResetOnClose();
+
+ private:
+  explicit Socket(int fd) : fd_(fd) {}
+
+  int fd_ = -1;
+};
+
+}  // namespace pt::load
