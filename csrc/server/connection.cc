@@ -153,6 +153,7 @@ void Connection::FlushNow() {
   linger_until_ = context_->loop().now() + kLinger;
   in_.Clear();
   stream_.ResumeReading();
+  context_->CountLingering();
 }
 
 void Connection::Tick(TimePoint now) {
@@ -183,6 +184,10 @@ void Connection::BeginDrain() {
   if (!is_open_ || is_closing_) return;
   if (protocol_) return protocol_->BeginDrain();
   if (in_.empty()) Close();
+}
+
+void Connection::FailCalls(const std::string& reason) {
+  if (is_open_ && protocol_) protocol_->FailCalls(reason);
 }
 
 }  // namespace pt::server

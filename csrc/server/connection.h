@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "api/http_call.h"
@@ -45,6 +46,9 @@ class Protocol {
   // A stream that could idle for ever is half-closed by us (as if its client had said it is done),
   // so that the api ends it when its last answer was sent.
   virtual void BeginDrain() = 0;
+  // The server's patience ended: answer every call under way with an error that says `reason` and
+  // cancel it. BeginDrain was called before.
+  virtual void FailCalls(const std::string& reason) {}
   // The socket is closed. Cancel every call; touch neither stream nor loop any more.
   virtual void OnClosed() = 0;
 };
@@ -88,6 +92,8 @@ class Connection final : public RefCounted,
   // The loop's calls.
   void Tick(TimePoint now);
   void BeginDrain();
+  void FailCalls(const std::string& reason);
+  bool is_lingering() const { return is_lingering_; }
 
  private:
   friend class LoopContext;

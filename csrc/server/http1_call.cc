@@ -19,6 +19,7 @@ void Http1Call::Deliver(Change change) {
   if (connection_->IsDrivenHere()) {
     // The role may have come to this thread after it posted: keep the order.
     if (is_posted_.load(std::memory_order_acquire)) TakeOutbox();
+    if (is_deaf_) return;
     change(&answer_);
     OnAnswer();
     return;
@@ -65,6 +66,10 @@ void Http1Call::RunOnLoop() {
 void Http1Call::TakeOutbox() {
   MutexLock lock(&mu_);
   is_posted_.store(false, std::memory_order_relaxed);
+  if (is_deaf_) {
+    outbox_ = {};
+    return;
+  }
   if (outbox_.reply) {
     answer_.reply = std::move(outbox_.reply);
     answer_.is_streamed = outbox_.is_streamed;
@@ -76,11 +81,7 @@ void Http1Call::TakeOutbox() {
 
 void Http1Call::OnAnswer() {
   if (answer_.has_ended) responder_.Reset();
-  if (is_abandoned_) {
-    answer_ = {};
-  } else {
-    connection_->MarkDirty();
-  }
+  connection_->MarkDirty();
 }
 
 bool Http1Call::WriteTo(net::Stream* stream) {
@@ -144,12 +145,30 @@ void Http1Call::WriteChunks(net::Stream* stream) {
   answer_.chunks.clear();
 }
 
-void Http1Call::Abandon() {
-  is_abandoned_ = true;
+void Http1Call::Fail(api::HttpReply&& error) {
+  if (answer_.has_ended) return;
+  is_deaf_ = true;
+  if (!is_head_written_) {
+    answer_ = {};
+    answer_.reply = std::move(error);
+  } else {
+    // An answer cut short must not look complete: no last chunk.
+    is_chunked_ = false;
+    answer_.chunks.clear();
+  }
+  traits_.keeps_alive = false;
+  answer_.has_ended = true;
+  connection_->MarkDirty();
   const RefPtr<Responder> responder = std::move(responder_);
   if (responder) responder->Cancel();
+}
+
+void Http1Call::Abandon() {
+  is_deaf_ = true;
   answer_ = {};
   Finish();
+  const RefPtr<Responder> responder = std::move(responder_);
+  if (responder) responder->Cancel();
 }
 
 void Http1Call::Finish() {

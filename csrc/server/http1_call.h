@@ -48,6 +48,9 @@ class Http1Call final : public api::HttpReplySink, private net::LoopTask {
   bool keeps_alive() const { return traits_.keeps_alive; }
   int minor_version() const { return traits_.minor_version; }
   bool is_head_written() const { return is_head_written_; }
+  // Cancels it and answers `error` in the place of what the api sends from now on. Nothing happens
+  // when the answer is complete; one that was begun ends early.
+  void Fail(api::HttpReply&& error);
   // The client is gone: tells the model, and drops whatever answer may come.
   void Abandon();
 
@@ -79,7 +82,7 @@ class Http1Call final : public api::HttpReplySink, private net::LoopTask {
   int status_ = 0;
   bool is_chunked_ = false;
   bool is_head_written_ = false;
-  bool is_abandoned_ = false;
+  bool is_deaf_ = false;  // what the api sends is dropped
 
   std::atomic<bool> is_posted_{false};  // the outbox holds something, and RunOnLoop will come
   Mutex mu_;

@@ -16,6 +16,14 @@ constexpr size_t kMaxUnread = 64 << 20;
 // Most answers are there sooner than a client that half-closed is asked whether it still listens.
 constexpr Duration kProbeDelay = std::chrono::milliseconds(10);
 
+api::HttpReply ErrorReply(int status, std::string_view message) {
+  api::HttpReply reply;
+  reply.status = status;
+  reply.content_type = "application/json";
+  reply.body.push_back(Slice::OfString(wire::JsonError(message)));
+  return reply;
+}
+
 }  // namespace
 
 std::unique_ptr<Protocol> NewHttp1Protocol(Connection* connection) {
@@ -251,11 +259,7 @@ void Http1Protocol::Refuse(int status, std::string_view message) {
   body_.reset();
   owes_continue_ = false;
   StopReadingRequests();
-  api::HttpReply reply;
-  reply.status = status;
-  reply.content_type = "application/json";
-  reply.body.push_back(Slice::OfString(wire::JsonError(message)));
-  NewCall(0, false)->Send(std::move(reply));
+  NewCall(0, false)->Send(ErrorReply(status, message));
   ForgetHead();
 }
 
@@ -355,6 +359,11 @@ void Http1Protocol::BeginDrain() {
   } else {
     connection_->Close();
   }
+}
+
+void Http1Protocol::FailCalls(const std::string& reason) {
+  if (state_ != State::kDone) Refuse(503, reason);
+  for (const RefPtr<Http1Call>& call : calls_) call->Fail(ErrorReply(503, reason));
 }
 
 void Http1Protocol::OnClosed() {

@@ -32,6 +32,7 @@ class Http1Protocol final : public Protocol {
   void BeforeFlush() override;
   void OnTick(TimePoint now) override;
   void BeginDrain() override;
+  void FailCalls(const std::string& reason) override;
   void OnClosed() override;
 
  private:

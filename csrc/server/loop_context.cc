@@ -141,11 +141,29 @@ void LoopContext::Remove(Connection* connection) {
   loop_->DestroyLater([dead = std::move(connections_.back())]() mutable { dead.Reset(); });
   connections_.pop_back();
   connection_count_.fetch_sub(1, std::memory_order_relaxed);
+  if (connection->is_lingering()) --lingering_;
+  CheckDrained();
 }
 
-void LoopContext::DrainConnections() {
+void LoopContext::DrainConnections(std::function<void()> drained) {
   is_draining_ = true;
+  drained_ = std::move(drained);
   for (size_t i = connections_.size(); i-- > 0;) connections_[i]->BeginDrain();
+  CheckDrained();
+}
+
+void LoopContext::FailCalls(const std::string& reason) {
+  for (size_t i = connections_.size(); i-- > 0;) connections_[i]->FailCalls(reason);
+}
+
+void LoopContext::CountLingering() {
+  ++lingering_;
+  CheckDrained();
+}
+
+void LoopContext::CheckDrained() {
+  if (!is_draining_ || !drained_ || connections_.size() > lingering_) return;
+  std::exchange(drained_, nullptr)();
 }
 
 Gate* LoopContext::EnterCall() {

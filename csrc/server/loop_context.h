@@ -72,8 +72,13 @@ class LoopContext final : public RefCounted, public LoopHost {
   // A connection dealt to this loop that is still in its mailbox counts, too.
   void ExpectConnection() { connection_count_.fetch_add(1, std::memory_order_relaxed); }
   void DropExpected() { connection_count_.fetch_sub(1, std::memory_order_relaxed); }
-  // Tells every connection, now and later, to end when its calls have ended.
-  void DrainConnections();
+  // Tells every connection, now and later, to end when its calls have ended. `drained` runs on the
+  // loop when no connection has anything to say any more.
+  void DrainConnections(std::function<void()> drained);
+  // Answers every call under way with an error that says `reason`, and cancels it.
+  void FailCalls(const std::string& reason);
+  // A connection has sent its last byte and only waits for the client to close.
+  void CountLingering();
 
   // Every unary call holds a gate from its last byte to its answer (an open stream holds none: it
   // may idle for hours). Returns the gate to Leave, on any thread, when the call has ended.
@@ -104,6 +109,7 @@ class LoopContext final : public RefCounted, public LoopHost {
   void ArmSweep();
   void Sweep();
   void CloseAll();
+  void CheckDrained();
 
   const Services* const services_;
   const std::string thread_name_;
@@ -116,7 +122,9 @@ class LoopContext final : public RefCounted, public LoopHost {
   std::vector<RefPtr<Connection>> connections_;
   std::atomic<int64_t> connection_count_{0};
   uint64_t sweep_timer_ = 0;
-  bool is_draining_ = false;  // driver only
+  bool is_draining_ = false;  // driver only, as the next two
+  std::function<void()> drained_;
+  size_t lingering_ = 0;
 
   bool is_released_ = false;  // driver only: the role is passed on when this round has ended
 

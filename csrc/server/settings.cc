@@ -1,0 +1,156 @@
+#include "server/settings.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace pt::server {
+namespace {
+
+Duration Seconds(int64_t seconds) {
+  return seconds == 0 ? kForever : Duration(std::chrono::seconds(seconds));
+}
+
+ConnectionLimits ReadLimits(const OptionValues& options) {
+  ConnectionLimits limits;
+  limits.max_request_bytes = static_cast<uint64_t>(options.GetInt("max-request-bytes"));
+  limits.max_header_bytes = static_cast<size_t>(options.GetInt("max-header-bytes"));
+  limits.max_headers = static_cast<size_t>(options.GetInt("max-headers"));
+  limits.header_timeout = Seconds(options.GetInt("header-timeout-secs"));
+  limits.body_idle_timeout = Seconds(options.GetInt("body-idle-timeout-secs"));
+  limits.idle_timeout = Seconds(options.GetInt("idle-timeout-secs"));
+  limits.max_connections = options.GetInt("max-connections");
+  if (limits.max_connections == 0) limits.max_connections = std::numeric_limits<int64_t>::max();
+  limits.max_pipelined = static_cast<size_t>(options.GetInt("max-pipelined-requests"));
+  limits.max_http2_streams = static_cast<uint32_t>(options.GetInt("max-http2-streams"));
+  return limits;
+}
+
+Result<LogOptions> ReadLog(const OptionValues& options) {
+  LogOptions log;
+  log.verbose_level = static_cast<int>(options.GetInt("log-verbose"));
+  log.info = options.GetBool("log-info");
+  log.warning = options.GetBool("log-warning");
+  log.error = options.GetBool("log-error");
+  log.file = options.GetString("log-file");
+  const std::string format = options.GetString("log-format");
+  if (format == "ISO8601") {
+    log.format = LogFormat::kIso8601;
+  } else if (format == "json") {
+    log.format = LogFormat::kJson;
+  } else if (format != "default") {
+    return InvalidArgument("invalid argument for --log-format");
+  }
+  return log;
+}
+
+api::ServiceOptions ReadService(const OptionValues& options) {
+  api::ServiceOptions service;
+  service.server_id = options.GetString("id");
+  service.server_version = PT_VERSION;
+  service.strict_readiness = options.GetBool("strict-readiness");
+  service.max_body_bytes = static_cast<uint64_t>(options.GetInt("max-request-bytes"));
+  service.max_json_bytes = static_cast<uint64_t>(options.GetInt("http-max-input-size"));
+  service.max_json_depth = static_cast<int>(options.GetInt("max-json-depth"));
+  service.http_header_forward_pattern = options.GetString("http-header-forward-pattern");
+  service.grpc_header_forward_pattern = options.GetString("grpc-header-forward-pattern");
+  return service;
+}
+
+int ReadLoopCount(const OptionValues& options) {
+  const int64_t wanted = options.GetInt("loop-threads");
+  if (wanted > 0) return static_cast<int>(wanted);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores / 4, 1, 8);
+}
+
+Endpoint TcpEndpoint(const Endpoint& kind, std::string address, int64_t port, bool reuse_port) {
+  Endpoint endpoint = kind;
+  endpoint.listen.address = std::move(address);
+  endpoint.listen.port = static_cast<int>(port);
+  endpoint.listen.reuse_port = reuse_port;
+  return endpoint;
+}
+
+void AddUnix(const Endpoint& kind, std::string path, std::vector<Endpoint>* endpoints) {
+  if (path.empty()) return;
+  Endpoint endpoint = kind;
+  endpoint.listen.unix_path = std::move(path);
+  endpoints->push_back(std::move(endpoint));
+}
+
+std::vector<Endpoint> ReadEndpoints(const OptionValues& options) {
+  std::vector<Endpoint> endpoints;
+  const std::string http_address = options.GetString("http-address");
+  if (options.GetBool("allow-grpc")) {
+    const Endpoint kind{api::PortRole::kGrpc, "GRPC", "GRPCInferenceService", {}};
+    endpoints.push_back(TcpEndpoint(kind, options.GetString("grpc-address"),
+                                    options.GetInt("grpc-port"),
+                                    options.GetBool("reuse-grpc-port")));
+    AddUnix(kind, options.GetString("grpc-unix-socket"), &endpoints);
+  }
+  if (options.GetBool("allow-http")) {
+    const Endpoint kind{api::PortRole::kHttp, "HTTP", "HTTPService", {}};
+    endpoints.push_back(TcpEndpoint(kind, http_address, options.GetInt("http-port"),
+                                    options.GetBool("reuse-http-port")));
+    AddUnix(kind, options.GetString("http-unix-socket"), &endpoints);
+  }
+  if (options.GetBool("allow-metrics")) {
+    const Endpoint kind{api::PortRole::kMetrics, "Metrics", "Metrics Service", {}};
+    const std::string own = options.GetString("metrics-address");
+    endpoints.push_back(
+        TcpEndpoint(kind, own.empty() ? http_address : own, options.GetInt("metrics-port"), false));
+  }
+  return endpoints;
+}
+
+// In the words of spec/triton-frontend 4.2.
+Status CheckCollision(const Endpoint& a, const Endpoint& b) {
+  const net::ListenOptions& listen = a.listen;
+  const bool is_same_path = !listen.unix_path.empty() && listen.unix_path == b.listen.unix_path;
+  const bool is_same_port = listen.unix_path.empty() && b.listen.unix_path.empty() &&
+                            listen.port != 0 && listen.port == b.listen.port &&
+                            listen.address == b.listen.address;
+  if (!is_same_path && !is_same_port) return {};
+  // Triton names HTTP before gRPC before metrics, whatever is opened first.
+  const bool is_swapped = b.role < a.role;
+  const Endpoint& first = is_swapped ? b : a;
+  const Endpoint& second = is_swapped ? a : b;
+  const std::string_view second_kind = second.kind == "Metrics" ? "metrics" : second.kind;
+  return InvalidArgument(
+      "The server cannot listen to " + std::string(first.kind) + " requests and " +
+      std::string(second_kind) + " requests at the same address and port " +
+      (is_same_path ? listen.unix_path : listen.address + ":" + std::to_string(listen.port)));
+}
+
+Status CheckCollisions(const std::vector<Endpoint>& endpoints) {
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    for (size_t k = i + 1; k < endpoints.size(); ++k) {
+      PT_RETURN_IF_ERROR(CheckCollision(endpoints[i], endpoints[k]));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Settings> ReadSettings(const OptionValues& options) {
+  Settings settings;
+  settings.endpoints = ReadEndpoints(options);
+  PT_RETURN_IF_ERROR(CheckCollisions(settings.endpoints));
+  PT_ASSIGN_OR_RETURN(settings.log, ReadLog(options));
+  settings.loop_count = ReadLoopCount(options);
+  settings.exit_timeout =
+      std::chrono::seconds(std::max<int64_t>(0, options.GetInt("exit-timeout-secs")));
+  settings.max_inflight_bytes = static_cast<uint64_t>(options.GetInt("max-inflight-bytes"));
+  if (settings.max_inflight_bytes == 0) {
+    settings.max_inflight_bytes = std::numeric_limits<uint64_t>::max() / 2;
+  }
+  settings.limits = ReadLimits(options);
+  settings.service = ReadService(options);
+  return settings;
+}
+
+}  // namespace pt::server

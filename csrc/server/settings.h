@@ -1,0 +1,33 @@
+// Settings: what the composition root makes of the option values, checked together.
+//
+// Thread rule: a value.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "api/service.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/status.h"
+#include "server/front.h"
+#include "server/limits.h"
+
+namespace pt::server {
+
+struct Settings {
+  std::vector<Endpoint> endpoints;  // in the order they are opened: gRPC, HTTP, metrics
+  int loop_count = 1;
+  Duration exit_timeout = std::chrono::seconds(30);
+  uint64_t max_inflight_bytes = 0;
+  ConnectionLimits limits;
+  api::ServiceOptions service;
+  LogOptions log;
+};
+
+// Errors: InvalidArgument when two endpoints would share an address and port, or an option has no
+// meaning.
+Result<Settings> ReadSettings(const OptionValues& options);
+
+}  // namespace pt::server
