@@ -56,7 +56,10 @@ void HttpSession::OnBytes(std::string_view bytes) {
           part.substr(0, kMaxErrorBytes - std::min(kMaxErrorBytes, error_body_.size())));
     });
     if (!status.ok()) return Break(status.message());
-    if (parser_.is_complete()) OnAnswer();
+    if (!parser_.is_complete()) continue;
+    OnAnswer();
+    // What follows cannot answer the next request, which has not left yet.
+    if (!bytes.empty()) return Break("bytes came that nobody asked for");
   }
 }
 

@@ -211,11 +211,13 @@ Status Runner::RunLoad() {
   tally_.end_ns = tally_.begin_ns + NsOf(options_->duration_s);
   due_ns_ = static_cast<double>(last_end_ns_);
   is_starting_ = true;
-  PT_RETURN_IF_ERROR(RunUntil(tally_.begin_ns));
+  StartFree(last_end_ns_);
   if (options_->rate == 0 && in_flight_ < options_->concurrency) {
-    return InvalidArgument("the server takes only " + std::to_string(in_flight_) +
-                           " requests at a time so; give more --connections");
+    return InvalidArgument("the server takes only " + std::to_string(in_flight_) + " requests on " +
+                           std::to_string(active_.size()) +
+                           " connections; give more --connections");
   }
+  PT_RETURN_IF_ERROR(RunUntil(tally_.begin_ns));
   double cpu_before = CpuSeconds();
   PT_RETURN_IF_ERROR(RunUntil(tally_.end_ns));
   tally_.cpu_seconds = CpuSeconds() - cpu_before;
