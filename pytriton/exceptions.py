@@ -46,7 +46,7 @@ class PyTritonModelConfigError(PyTritonError):
 
 
 class PyTritonUnrecoverableError(PyTritonError):
-    """Raised by a callable that can never work again: its clients get the error, the server stops."""
+    """Raised by a callable that can never work again: clients get the error, the server stops."""
 
 
 class PyTritonRuntimeError(PyTritonError):

@@ -29,9 +29,9 @@ void PyReleaser::Post(PyObject* object) {
 }
 
 void PyReleaser::DrainLocked() {
+  drains_.fetch_add(1, std::memory_order_relaxed);
   if (posted_.load(std::memory_order_relaxed) == nullptr) return;
   Node* node = posted_.exchange(nullptr);
-  drains_.fetch_add(1, std::memory_order_relaxed);
   while (node != nullptr) {
     Node* next = node->next;
     Py_DECREF(node->object);

@@ -27,6 +27,8 @@ class PyReleaser final : public RefCounted {
   void Post(PyObject* object) EXCLUDES(mu_);
   // Drops what was posted; takes no lock. REQUIRES: the interpreter lock is held.
   void DrainLocked();
+  // How often it was called: each execution does it once.
+  uint64_t drains() const { return drains_.load(std::memory_order_relaxed); }
   // Ends the thread and drops the rest. REQUIRES: called from Python with the lock held, after the
   // last thread that posts has ended. Idempotent.
   void Stop();

@@ -103,6 +103,7 @@ void AddServerType(py::module_& module) {
       .def_property_readonly("grpc_port", [](const ServerPy& s) { return s.server().grpc_port(); })
       .def_property_readonly("metrics_port",
                              [](const ServerPy& s) { return s.server().metrics_port(); })
+      .def_property_readonly("executions", &ServerPy::executions)
       .def_property_readonly("is_ready", [](const ServerPy& s) { return s.server().is_ready(); })
       .def_property_readonly("is_running",
                              [](const ServerPy& s) { return s.server().is_running(); });

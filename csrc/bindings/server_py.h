@@ -28,6 +28,8 @@ class ServerPy {
   // Throws when work under way had to be cancelled.
   void Stop();
   const server::Server& server() const { return *server_; }
+  // Grows with every batch that ran: tells an idle server.
+  uint64_t executions() const { return releaser_->drains(); }
 
  private:
   RefPtr<PyReleaser> releaser_;  // outlives everything that posts to it

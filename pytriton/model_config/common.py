@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import pathlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 __all__ = [
     "DeviceKind",
@@ -65,12 +65,12 @@ class DynamicBatcher:
     """
 
     max_queue_delay_microseconds: int = 0
-    preferred_batch_size: Optional[List[int]] = None
+    preferred_batch_size: list[int] | None = None
     preserve_ordering: bool = False
     priority_levels: int = 0
     default_priority_level: int = 0
-    default_queue_policy: Optional[QueuePolicy] = None
-    priority_queue_policy: Optional[Dict[int, QueuePolicy]] = None
+    default_queue_policy: QueuePolicy | None = None
+    priority_queue_policy: dict[int, QueuePolicy] | None = None
 
 
 @dataclasses.dataclass
@@ -86,10 +86,10 @@ class WarmupInput:
     """
 
     dtype: Any
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     zero_data: bool = False
     random_data: bool = False
-    input_data_file: Optional[pathlib.Path] = None
+    input_data_file: pathlib.Path | None = None
 
 
 @dataclasses.dataclass
@@ -105,5 +105,5 @@ class ModelWarmup:
 
     name: str
     batch_size: int
-    inputs: Dict[str, WarmupInput]
+    inputs: dict[str, WarmupInput]
     count: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import List, Optional
 
 from pytriton.model_config.common import DynamicBatcher, ModelWarmup
 
@@ -25,7 +24,7 @@ class ModelConfig:
 
     batching: bool = True
     max_batch_size: int = 4
-    batcher: Optional[DynamicBatcher] = dataclasses.field(default_factory=DynamicBatcher)
+    batcher: DynamicBatcher | None = dataclasses.field(default_factory=DynamicBatcher)
     response_cache: bool = False
     decoupled: bool = False
-    model_warmup: Optional[List[ModelWarmup]] = None
+    model_warmup: list[ModelWarmup] | None = None

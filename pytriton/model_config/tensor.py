@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +25,10 @@ class Tensor:
         optional: Whether requests may leave it out (inputs only).
     """
 
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     dtype: Any
-    name: Optional[str] = None
-    optional: Optional[bool] = False
+    name: str | None = None
+    optional: bool | None = False
 
     def __post_init__(self) -> None:
         """Reduces what names a numpy type to its scalar type."""

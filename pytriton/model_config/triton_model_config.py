@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 from pytriton.model_config.common import DeviceKind, DynamicBatcher, ModelWarmup
 
@@ -36,9 +37,9 @@ class TensorSpec:
     """
 
     name: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     dtype: Any
-    optional: Optional[bool] = False
+    optional: bool | None = False
 
 
 @dataclasses.dataclass
@@ -49,14 +50,14 @@ class TritonModelConfig:
     model_version: int = 1
     max_batch_size: int = 4
     batching: bool = True
-    batcher: Optional[DynamicBatcher] = None
-    instance_group: Dict[DeviceKind, Optional[int]] = dataclasses.field(default_factory=dict)
+    batcher: DynamicBatcher | None = None
+    instance_group: dict[DeviceKind, int | None] = dataclasses.field(default_factory=dict)
     decoupled: bool = False
-    backend_parameters: Dict[str, str] = dataclasses.field(default_factory=dict)
-    inputs: Optional[Sequence[TensorSpec]] = None
-    outputs: Optional[Sequence[TensorSpec]] = None
-    response_cache: Optional[ResponseCache] = None
-    model_warmup: Optional[List[ModelWarmup]] = None
+    backend_parameters: dict[str, str] = dataclasses.field(default_factory=dict)
+    inputs: Sequence[TensorSpec] | None = None
+    outputs: Sequence[TensorSpec] | None = None
+    response_cache: ResponseCache | None = None
+    model_warmup: list[ModelWarmup] | None = None
 
     @property
     def backend(self) -> str:

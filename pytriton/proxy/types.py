@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import (
     TYPE_CHECKING,
     Any,
-    Dict,
-    ItemsView,
-    Iterator,
-    KeysView,
-    List,
-    Optional,
+    ClassVar,
     Union,
-    ValuesView,
 )
 
 import numpy as np
@@ -35,7 +30,7 @@ __all__ = [
 class _TensorMapping:
     """The mapping from names to arrays that requests and responses share."""
 
-    data: Dict[str, np.ndarray[Any, Any]]
+    data: dict[str, np.ndarray[Any, Any]]
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self.data[name]
@@ -77,13 +72,13 @@ class Request(_TensorMapping):
         requested_output_names: Outputs that the client asked for.
     """
 
-    data: Dict[str, np.ndarray[Any, Any]]
-    parameters: Optional[Dict[str, Union[str, int, bool]]] = None
-    span: Optional[Any] = None
-    requested_output_names: Optional[List[str]] = None
+    data: dict[str, np.ndarray[Any, Any]]
+    parameters: dict[str, str | int | bool] | None = None
+    span: Any | None = None
+    requested_output_names: list[str] | None = None
 
     # Set by the core for requests that came from a client.
-    _context = None  # type: Optional[RequestContext]
+    _context: ClassVar[RequestContext | None] = None
 
     @property
     def cancelled(self) -> bool:
@@ -104,16 +99,14 @@ class Response(_TensorMapping):
         data: Output arrays by name.
     """
 
-    data: Dict[str, np.ndarray[Any, Any]]
+    data: dict[str, np.ndarray[Any, Any]]
 
 
-Requests = List[Request]
-Responses = List[Response]
+Requests = list[Request]
+Responses = list[Response]
 ResponsesOrError = Union[Responses, Exception]
 ResponsesNoneOrError = Union[Responses, None, Exception]
 
 
 class Scope(dict):  # type: ignore[type-arg]
     """Objects that belong to one request while it is under way."""
-
-

@@ -1,0 +1,262 @@
+"""What the core asks about a bound model: its configuration, conversions, errors."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from pytriton._callables import Instance, make_instance
+from pytriton._datatypes import wire_type
+from pytriton.exceptions import PyTritonBadParameterError, PyTritonUnrecoverableError
+from pytriton.model_config.common import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
+from pytriton.model_config.model_config import ModelConfig
+from pytriton.model_config.tensor import Tensor
+from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec, TritonModelConfig
+from pytriton.proxy.types import Request
+from pytriton.proxy.validators import TritonResultsValidator
+
+LOGGER = logging.getLogger("pytriton.proxy.inference")
+
+OnFatal = Callable[[BaseException], None]
+
+
+def model_config_of(
+    name: str,
+    version: int,
+    tensors: tuple[Sequence[Tensor], Sequence[Tensor]],
+    config: ModelConfig,
+    instances: int,
+) -> TritonModelConfig:
+    """The complete configuration of a model that `Triton.bind` was called for.
+
+    Args:
+        name: Model name.
+        version: Model version.
+        tensors: Inputs and outputs.
+        config: Batching and answers.
+        instances: Number of callables.
+    """
+    return TritonModelConfig(
+        model_name=name,
+        model_version=version,
+        max_batch_size=config.max_batch_size,
+        batching=config.batching,
+        batcher=config.batcher,
+        instance_group={DeviceKind.KIND_CPU: instances},
+        decoupled=config.decoupled,
+        inputs=_specs(tensors[0], "INPUT"),
+        outputs=_specs(tensors[1], "OUTPUT"),
+        response_cache=ResponseCache(enable=True) if config.response_cache else None,
+        model_warmup=config.model_warmup,
+    )
+
+
+def _specs(tensors: Sequence[Tensor], prefix: str) -> list[TensorSpec]:
+    return [
+        TensorSpec(
+            name=tensor.name or f"{prefix}_{position}",
+            shape=tuple(tensor.shape),
+            dtype=tensor.dtype,
+            optional=tensor.optional,
+        )
+        for position, tensor in enumerate(tensors, 1)
+    ]
+
+
+class ModelBinding:
+    """One bound model: its callables and the rules for what they return.
+
+    Attributes:
+        config: Complete configuration.
+        instances: One an instance.
+    """
+
+    def __init__(
+        self,
+        config: TritonModelConfig,
+        functions: Sequence[Callable[..., Any]],
+        strict: bool,
+        on_fatal: OnFatal,
+    ) -> None:
+        """Prepares the callables.
+
+        Args:
+            config: Complete configuration.
+            functions: One callable an instance.
+            strict: Whether results must match the declaration exactly.
+            on_fatal: Called when a callable can never work again.
+
+        Raises:
+            PyTritonBadParameterError: The configuration contradicts itself.
+        """
+        self.config = config
+        self.instances: list[Instance] = [
+            make_instance(function, config.decoupled, config.batching) for function in functions
+        ]
+        self._strict = strict
+        self._on_fatal = on_fatal
+        self._validator = TritonResultsValidator(config, strict)
+        self._dtypes = {
+            spec.name: wire_type(spec.dtype, spec.name) for spec in config.outputs or ()
+        }
+        self._ordinals: dict[int, int] = {}  # by thread
+
+    def runs_on_this_thread(self) -> bool:
+        """Whether the caller is inside one of this model's callables."""
+        return threading.get_ident() in self._ordinals
+
+    # What the core reads once.
+
+    def to_core(self) -> dict[str, Any]:
+        """The configuration as plain values."""
+        config = self.config
+        if config.batching and config.max_batch_size < 1:
+            raise PyTritonBadParameterError("The `max_batch_size` must be greater or equal to 1.")
+        return {
+            "name": config.model_name,
+            "version": config.model_version,
+            "max_batch_size": config.max_batch_size if config.batching else 0,
+            "decoupled": config.decoupled,
+            "strict": self._strict,
+            "response_cache": config.response_cache is not None,
+            "batcher": _batcher(config.batcher) if config.batching else None,
+            "inputs": [_tensor(spec) for spec in config.inputs or ()],
+            "outputs": [_tensor(spec) for spec in config.outputs or ()],
+            "callables": [(instance.form, instance.target) for instance in self.instances],
+            "request_type": Request,
+            "model_config": config,
+        }
+
+    # What the core calls while it serves.
+
+    def start_instance(self, ordinal: int) -> None:
+        """First call on an instance's thread."""
+        thread = threading.current_thread()
+        thread.name = f"inference_handler-{ordinal}"
+        self._ordinals[threading.get_ident()] = ordinal
+        calls = self.instances[ordinal].calls
+        if calls is not None:
+            calls.open(ordinal)
+
+    def stop_instance(self, ordinal: int) -> None:
+        """Last call on an instance's thread."""
+        calls = self.instances[ordinal].calls
+        if calls is not None:
+            calls.close()
+        self._ordinals.pop(threading.get_ident(), None)
+
+    def convert_rows(self, result: Any, rows: int) -> dict[str, Any]:
+        """Checks and converts the result of a function of arrays.
+
+        Args:
+            result: What it returned.
+            rows: Rows that each output must have; negative: any number.
+
+        Raises:
+            PyTritonValidationError: Another type, or another number of outputs than declared.
+            ValueError: An output is not as it must be.
+        """
+        from pytriton.decorators import check_rows, convert_output
+
+        outputs = convert_output(result, model_config=self.config)
+        if rows >= 0:
+            check_rows(outputs, rows)
+        for name, value in outputs.items():
+            self._validator.validate_output(name, value)
+        return self._validator.convert(outputs, self._dtypes)
+
+    def convert_list(self, results: Any, count: int) -> list[dict[str, Any]]:
+        """Checks and converts the result of a function of requests.
+
+        Raises:
+            ValueError: Something is not as it must be.
+        """
+        responses = self._validator.validate_responses(results, count)
+        return [self._validator.convert(response, self._dtypes) for response in responses]
+
+    def describe_error(self, error: BaseException, ids: list[str], stream: bool) -> str:
+        """Logs what a callable raised, stops the server if it must, and tells the client's text.
+
+        Args:
+            error: The exception.
+            ids: Ids of the requests that fail by it.
+            stream: Whether a stream is ended by it: its clients get the bare traceback.
+        """
+        import traceback
+
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        name = self.config.model_name
+        LOGGER.warning(
+            "Exception while performing inference on model=%s requests=%s: %s",
+            name,
+            ",".join(text or "<id_unknown>" for text in ids),
+            trace,
+        )
+        if isinstance(error, (PyTritonUnrecoverableError, SystemExit, KeyboardInterrupt)):
+            self._on_fatal(error)
+        if stream:
+            return trace
+        ordinal = self._ordinals.get(threading.get_ident(), 0)
+        return (
+            f"Failed to process the request(s) for model '{name}_0_{ordinal}', "
+            f"message: TritonModelException: Model execute error: {trace}"
+        )
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    wire, dtype = wire_type(spec.dtype, spec.name)
+    return {
+        "name": spec.name,
+        "datatype": wire,
+        "dims": list(spec.shape),
+        "optional": bool(spec.optional),
+        "dtype": dtype,
+    }
+
+
+def _policy(policy: QueuePolicy) -> dict[str, Any]:
+    return {
+        "delay": policy.timeout_action is TimeoutAction.DELAY,
+        "default_timeout_us": policy.default_timeout_microseconds,
+        "allow_timeout_override": policy.allow_timeout_override,
+        "max_queue_size": policy.max_queue_size,
+    }
+
+
+def _batcher(batcher: DynamicBatcher | None) -> dict[str, Any] | None:
+    if batcher is None:
+        return None
+    _check_priorities(batcher)
+    default = batcher.default_queue_policy
+    return {
+        "preferred_batch_sizes": list(batcher.preferred_batch_size or ()),
+        "max_queue_delay_us": batcher.max_queue_delay_microseconds,
+        "preserve_ordering": batcher.preserve_ordering,
+        "priority_levels": batcher.priority_levels,
+        "default_priority_level": batcher.default_priority_level,
+        "default_queue_policy": None if default is None else _policy(default),
+        "priority_queue_policies": {
+            level: _policy(policy)
+            for level, policy in (batcher.priority_queue_policy or {}).items()
+        },
+    }
+
+
+def _check_priorities(batcher: DynamicBatcher) -> None:
+    levels = batcher.priority_levels
+    if levels and not 1 <= batcher.default_priority_level <= levels:
+        raise PyTritonBadParameterError(
+            f"The `default_priority_level` must be between 1 and {levels}."
+        )
+    if batcher.priority_queue_policy and not levels:
+        raise PyTritonBadParameterError(
+            "Provide the `priority_levels` if you want to define `priority_queue_policy` "
+            "for Dynamic Batching."
+        )
+    for priority in batcher.priority_queue_policy or {}:
+        if not 1 <= priority <= levels:
+            raise PyTritonBadParameterError(
+                f"Invalid `priority`={priority} provided. The value must be between 1 and {levels}."
+            )

@@ -1,0 +1,81 @@
+"""The native core of pytriton; use pytriton.triton instead."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytriton._binding import ModelBinding
+from pytriton.model_config.triton_model_config import TritonModelConfig
+
+class BlockOwner:
+    """Base object of an input array: keeps the array's bytes alive."""
+
+class RequestContext:
+    """What a request asks the core."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the client left or cancelled."""
+    @property
+    def model_config(self) -> TritonModelConfig:
+        """Configuration of the model that was asked."""
+    @property
+    def id(self) -> str:
+        """The client's request id, or an empty string."""
+    def notify(self, fd: int, /) -> None:
+        """Writes 8 bytes to this descriptor on cancellation; -1 ends it."""
+
+class Server:
+    """One server: ports, event loops and models."""
+
+    def __init__(self, options: Mapping[str, str | list[str]]) -> None:
+        """Checks the options (by command-line names). Raises PyTritonValidationError."""
+    def add_model(self, config: dict[str, Any], binding: ModelBinding) -> None:
+        """Adds a model; returns when it is ready (or will be at start)."""
+    def remove_model(self, name: str, version: int) -> None:
+        """Removes a model when its requests have been answered."""
+    def start(self) -> None:
+        """Binds the ports and serves. Raises PyTritonRuntimeError naming a busy port."""
+    def stop(self) -> None:
+        """Finishes the work under way. Raises PyTritonRuntimeError when some was cancelled."""
+    @property
+    def http_port(self) -> int:
+        """The port taken; 0 when off."""
+    @property
+    def grpc_port(self) -> int:
+        """The port taken; 0 when off."""
+    @property
+    def metrics_port(self) -> int:
+        """The port taken; 0 when off."""
+    @property
+    def executions(self) -> int:
+        """Grows with every batch."""
+    @property
+    def is_ready(self) -> bool:
+        """As the readiness endpoint tells it."""
+    @property
+    def is_running(self) -> bool:
+        """Between start and stop."""
+
+class Stream:
+    """Answers of one batch of a decoupled model."""
+
+    def respond(self, results: Any) -> None:
+        """Sends one response to each request. Raises ValueError for a bad result."""
+    def finish(self) -> None:
+        """Ends every request."""
+    def fail(self, error: BaseException) -> None:
+        """Fails every request with this exception."""
+    def cancel(self) -> None:
+        """Fails every request as cancelled."""
+    @property
+    def cancelled(self) -> bool:
+        """True when no client waits for more."""
+
+def option_table() -> list[dict[str, Any]]:
+    """Every option: name, type, default, minimum, maximum, unit, group, help, active."""
+
+def tune_process() -> None:
+    """Keeps freed memory in the process. For programs that are servers."""
+
+def trim_process() -> None:
+    """Gives freed memory back to the system."""

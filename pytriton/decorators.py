@@ -1,0 +1,244 @@
+"""Decorators that turn functions of arrays into inference callables."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Union
+
+import numpy as np
+
+from pytriton._decorator import decorator, innermost, layers
+from pytriton.exceptions import PyTritonValidationError
+from pytriton.model_config.triton_model_config import TritonModelConfig
+from pytriton.proxy.types import Request
+
+__all__ = [
+    "InferenceRequest",
+    "InferenceRequests",
+    "InferenceResult",
+    "InferenceResults",
+    "InputNames",
+    "ModelConfigDict",
+    "TritonContext",
+    "batch",
+    "convert_output",
+    "get_inference_request_batch_size",
+    "get_model_config",
+    "get_triton_context",
+    "sample",
+    "triton_context",
+]
+
+Array = np.ndarray[Any, Any]
+InputNames = list[str]
+InferenceRequest = Union[Request, dict[str, Array]]
+InferenceRequests = list[InferenceRequest]
+InferenceResult = dict[str, Array]
+InferenceResults = list[InferenceResult]
+
+_CONTEXT = "__triton_context__"
+
+
+class ModelConfigDict(dict[Any, TritonModelConfig]):
+    """Model configurations by the callables that serve them."""
+
+    @staticmethod
+    def _key(function: Any) -> str:
+        if inspect.ismethod(function) and function.__name__ == "__call__":
+            function = function.__self__
+        return str(function)
+
+    def __getitem__(self, function: Any) -> TritonModelConfig:
+        return super().__getitem__(self._key(function))
+
+    def __setitem__(self, function: Any, config: TritonModelConfig) -> None:
+        super().__setitem__(self._key(function), config)
+
+    def __delitem__(self, function: Any) -> None:
+        super().__delitem__(self._key(function))
+
+    def __contains__(self, function: Any) -> bool:
+        return super().__contains__(self._key(function))
+
+
+class TritonContext:
+    """What decorated callables know about the models they serve.
+
+    Attributes:
+        model_configs: Configurations by callable.
+    """
+
+    def __init__(self, model_configs: ModelConfigDict | None = None) -> None:
+        """Keeps the configurations, none at first."""
+        self.model_configs = ModelConfigDict() if model_configs is None else model_configs
+
+
+def get_triton_context(wrapped: Callable[..., Any], instance: Any) -> TritonContext:
+    """The context that `Triton.bind` has put on a callable.
+
+    Args:
+        wrapped: The decorated function.
+        instance: The object a method is bound to, or None.
+
+    Raises:
+        PyTritonValidationError: The callable is bound to no model.
+    """
+    holder = instance if instance is not None else innermost(wrapped)
+    context = getattr(holder, _CONTEXT, None)
+    if context is None:
+        raise PyTritonValidationError(
+            "Wrapped function or object must bound with triton to get  __triton_context__"
+        )
+    assert isinstance(context, TritonContext)
+    return context
+
+
+def get_model_config(wrapped: Callable[..., Any], instance: Any) -> TritonModelConfig:
+    """The configuration of the model that a callable serves."""
+    configs = get_triton_context(wrapped, instance).model_configs
+    return configs[wrapped] if wrapped in configs else configs[innermost(wrapped)]
+
+
+def inject_triton_context(context: TritonContext, function: Any, config: TritonModelConfig) -> None:
+    """Lets decorators on `function` find the model's configuration."""
+    inner = function
+    for inner in layers(function):
+        context.model_configs[inner] = config
+    for holder in (getattr(function, "__self__", None), getattr(function, "instance", None), inner):
+        try:
+            if holder is not None:
+                setattr(holder, _CONTEXT, context)
+        except (AttributeError, TypeError):
+            continue  # built-in functions and objects with slots take no attributes
+
+
+def get_inference_request_batch_size(inference_request: InferenceRequest) -> int:
+    """First dimension of a request's first input."""
+    first = next(iter(inference_request.values()))
+    return int(first.shape[0])
+
+
+def convert_output(
+    outputs: Any,
+    wrapped: Callable[..., Any] | None = None,
+    instance: Any = None,
+    model_config: TritonModelConfig | None = None,
+) -> InferenceResult:
+    """A callable's result as a dict from output names to arrays.
+
+    Args:
+        outputs: A dict, or a list or tuple in the order of the model's outputs.
+        wrapped: The callable, to find its model when `model_config` is not given.
+        instance: The object a method is bound to.
+        model_config: Configuration of the model.
+
+    Raises:
+        PyTritonValidationError: Another type, or another number of outputs than declared.
+    """
+    if isinstance(outputs, dict):
+        return outputs
+    if not isinstance(outputs, (list, tuple)):
+        raise PyTritonValidationError(f"Unsupported output type {type(outputs)}.")
+    if model_config is None:
+        if wrapped is None:
+            raise PyTritonValidationError(
+                "Provide either the callable or the model's configuration"
+            )
+        model_config = get_model_config(wrapped, instance)
+    declared = model_config.outputs or ()
+    if len(outputs) != len(declared):
+        raise PyTritonValidationError("Outputs length different than config outputs length")
+    return {spec.name: output for spec, output in zip(declared, outputs)}
+
+
+def _config_of(requests: Sequence[Any]) -> TritonModelConfig | None:
+    """The model that the requests came for; None when no server made them."""
+    context = getattr(requests[0], "_context", None)
+    return None if context is None else context.model_config
+
+
+def check_rows(outputs: InferenceResult, rows: int) -> None:
+    """Every output must have one row for each row of the batch.
+
+    Raises:
+        ValueError: At least one has another number of rows.
+    """
+    if all(np.ndim(value) > 0 and np.shape(value)[0] == rows for value in outputs.values()):
+        return
+    shapes = ", ".join(f"{name}: {np.shape(value)}" for name, value in outputs.items())
+    raise ValueError(
+        "Received output tensors with different batch sizes: "
+        f"{shapes}. Expected batch size: {rows}. "
+    )
+
+
+def _split(outputs: InferenceResult, sizes: Sequence[int]) -> InferenceResults:
+    check_rows(outputs, sum(sizes))
+    results: InferenceResults = []
+    start = 0
+    for size in sizes:
+        results.append({name: value[start : start + size] for name, value in outputs.items()})
+        start += size
+    return results
+
+
+def _batch(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+    """Joins the requests of a batch and calls the function once, with arrays as keyword arguments.
+
+    The function gets every input with the batch dimension in front (`[batch, ...]`) and returns a
+    dict (or a list in the order of the outputs) of arrays with as many rows. A generator function
+    yields such results.
+
+    Raises:
+        PyTritonValidationError: The requests have different inputs, or the result has another type
+            or number of outputs than the model.
+        ValueError: An output has another number of rows than the inputs.
+    """
+    requests = args[0]
+    names = list(requests[0].keys())
+    if any(set(request.keys()) != set(names) for request in requests):
+        raise PyTritonValidationError("Cannot batch requests with different set of inputs keys")
+    config = _config_of(requests)
+    sizes = [get_inference_request_batch_size(request) for request in requests]
+    joined = {name: np.concatenate([request[name] for request in requests]) for name in names}
+    result = wrapped(*args[1:], **kwargs, **joined)
+
+    def split(outputs: Any) -> InferenceResults:
+        return _split(convert_output(outputs, wrapped, instance, config), sizes)
+
+    if inspect.isgenerator(result):
+        return _split_each(result, split)
+    return split(result)
+
+
+def _split_each(
+    results: Iterator[Any], split: Callable[[Any], InferenceResults]
+) -> Iterator[InferenceResults]:
+    for outputs in results:
+        yield split(outputs)
+
+
+def _sample(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+    """Calls the function with the arrays of the one request that a model without batching gets.
+
+    The function gets every input as keyword argument, without a batch dimension, and returns a dict
+    (or a list in the order of the outputs).
+
+    Raises:
+        PyTritonValidationError: The result has another type or number of outputs than the model.
+    """
+    requests = args[0]
+    result = wrapped(*args[1:], **kwargs, **dict(requests[0].items()))
+    return [convert_output(result, wrapped, instance, _config_of(requests))]
+
+
+def _triton_context(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+    """Gives the function the keyword argument `triton_context`."""
+    kwargs["triton_context"] = get_triton_context(wrapped, instance)
+    return wrapped(*args, **kwargs)
+
+
+batch = decorator("batch", _batch)
+sample = decorator("sample", _sample)
+triton_context = decorator("triton_context", _triton_context)
