@@ -30,6 +30,7 @@ class ValidateTest : public ::testing::Test {
   }
 
   Status Fill(std::vector<NamedInput> inputs) {
+    request_.reset();  // it pins the model
     model_ = std::make_unique<Model>(config_, 1);
     request_ = std::make_unique<InferRequest>(model_->Acquire(), MakeRef<FakeResponder>());
     request_->id = id_;
