@@ -1,0 +1,39 @@
+"""Servers for the end-to-end tests. Whoever starts one gets it stopped, and its end checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import Server
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartServer]:
+    """`start("small.py", "--option", "value", ...)` gives a server that is ready."""
+    servers: list[Server] = []
+
+    def start_one(app: str, *options: str, ports: list[int] | None = None) -> Server:
+        servers.append(Server(app, tmp_path, *options, ports=ports))
+        return servers[-1].wait_ready()
+
+    yield start_one
+    for server in servers:
+        if server.process.poll() is None:
+            server.kill()
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server with every test model; it must survive its module and stop cleanly."""
+    server = Server("zoo.py", tmp_path_factory.mktemp("zoo")).wait_ready()
+    yield server
+    assert server.process.poll() is None, f"the server died:\n{server.log}"
+    assert server.get("/v2/health/live")[0] == 200
+    server.control("open")
+    code = server.stop()
+    assert code == 0, f"exit code {code}:\n{server.log}"
