@@ -134,12 +134,12 @@ class JsonElements {
   Iterator first_, last_;
 };
 
-// The leaves of nested arrays in order, as if they were one flat array; an object counts as a leaf.
+// The leaves of nested arrays in order, as if they were one flat array; an object counts as a leaf,
+// and a value that is no array is its own only leaf.
 class JsonLeaves {
  public:
-  // REQUIRES: array.is_array().
-  explicit JsonLeaves(JsonValue array)
-      : tape_(array.tape_), index_(array.index_ + 1), end_(array.End() - 1) {}
+  explicit JsonLeaves(JsonValue value)
+      : tape_(value.tape_), index_(value.index_), end_(value.End()) {}
   bool Next(JsonValue* leaf);
 
  private:

@@ -1,0 +1,160 @@
+#include "api/prometheus.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "infer/scheduler.h"
+#include "infer/stats.h"
+
+namespace pt::api {
+namespace {
+
+struct ModelSample {
+  std::string labels;  // model="m",version="1"
+  StatsSnapshot stats;
+  int64_t pending = 0;
+};
+
+struct ModelFamily {
+  std::string_view name;
+  std::string_view type;
+  std::string_view help;
+  uint64_t (*value)(const ModelSample& sample);
+};
+
+constexpr std::string_view kFailures = "nv_inference_request_failure";
+// In the order of FailureReason.
+constexpr std::array<std::string_view, 4> kReasons = {"REJECTED", "CANCELED", "BACKEND", "OTHER"};
+
+constexpr ModelFamily kModelFamilies[] = {
+    {"nv_inference_request_success", "counter",
+     "Number of successful inference requests, all batch sizes",
+     [](const ModelSample& sample) { return sample.stats.success.count; }},
+    {kFailures, "counter", "Number of failed inference requests, all batch sizes", nullptr},
+    {"nv_inference_count", "counter",
+     "Number of inferences performed (does not include cached requests)",
+     [](const ModelSample& sample) { return sample.stats.inference_count; }},
+    {"nv_inference_exec_count", "counter",
+     "Number of model executions performed (does not include cached requests)",
+     [](const ModelSample& sample) { return sample.stats.execution_count; }},
+    {"nv_inference_request_duration_us", "counter",
+     "Cumulative inference request duration in microseconds (includes cached requests)",
+     [](const ModelSample& sample) { return sample.stats.request_us; }},
+    {"nv_inference_queue_duration_us", "counter",
+     "Cumulative inference queuing duration in microseconds (includes cached requests)",
+     [](const ModelSample& sample) { return sample.stats.queue_us; }},
+    {"nv_inference_compute_input_duration_us", "counter",
+     "Cumulative compute input duration in microseconds (does not include cached requests)",
+     [](const ModelSample& sample) { return sample.stats.compute_input_us; }},
+    {"nv_inference_compute_infer_duration_us", "counter",
+     "Cumulative compute inference duration in microseconds (does not include cached requests)",
+     [](const ModelSample& sample) { return sample.stats.compute_infer_us; }},
+    {"nv_inference_compute_output_duration_us", "counter",
+     "Cumulative inference compute output duration in microseconds (does not include cached "
+     "requests)",
+     [](const ModelSample& sample) { return sample.stats.compute_output_us; }},
+    {"nv_inference_pending_request_count", "gauge",
+     "Instantaneous number of pending requests awaiting execution per-model.",
+     [](const ModelSample& sample) { return static_cast<uint64_t>(sample.pending); }},
+};
+
+// Label values escape backslash, quote and line feed (exposition format 0.0.4).
+std::string Escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '\\' || c == '"') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string NumberText(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (std::abs(value) < kExact && value == std::floor(value)) {
+    return std::to_string(static_cast<int64_t>(value));
+  }
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof(text), value).ptr};
+}
+
+void AppendHead(std::string_view name, std::string_view type, std::string_view help,
+                std::string* text) {
+  text->append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
+  text->append(name).append(" ").append(type).append("\n");
+}
+
+void AppendSeries(std::string_view name, std::string_view labels, std::string_view value,
+                  std::string* text) {
+  text->append(name);
+  if (!labels.empty()) text->append("{").append(labels).append("}");
+  text->append(" ").append(value).append("\n");
+}
+
+void AppendModelFamily(const ModelFamily& family, const std::vector<ModelSample>& samples,
+                       std::string* text) {
+  AppendHead(family.name, family.type, family.help, text);
+  for (const ModelSample& sample : samples) {
+    if (family.value != nullptr) {
+      AppendSeries(family.name, sample.labels, std::to_string(family.value(sample)), text);
+      continue;
+    }
+    for (size_t reason = 0; reason < kReasons.size(); ++reason) {
+      // Labels stand in alphabetical order: model, reason, version.
+      std::string labels = sample.labels;
+      labels.insert(labels.rfind(",version="), ",reason=\"" + std::string(kReasons[reason]) + "\"");
+      AppendSeries(family.name, labels, std::to_string(sample.stats.failures[reason]), text);
+    }
+  }
+}
+
+void AppendGauge(std::string_view name, std::string_view help, double value, std::string* text) {
+  AppendHead(name, "gauge", help, text);
+  AppendSeries(name, {}, NumberText(value), text);
+}
+
+void AppendHost(const HostSample& sample, std::string* text) {
+  AppendGauge("nv_cpu_utilization", "CPU utilization rate [0.0 - 1.0]", sample.cpu_utilization,
+              text);
+  AppendGauge("nv_cpu_memory_total_bytes", "CPU total memory (RAM), in bytes",
+              static_cast<double>(sample.memory_total_bytes), text);
+  AppendGauge("nv_cpu_memory_used_bytes", "CPU used memory (RAM), in bytes",
+              static_cast<double>(sample.memory_used_bytes), text);
+}
+
+}  // namespace
+
+std::string Prometheus::Text() const {
+  std::vector<ModelSample> samples;
+  repository_->ForEachReady([&](Model& model) {
+    ModelSample& sample = samples.emplace_back();
+    sample.labels =
+        "model=\"" + Escaped(model.name()) + "\",version=\"" + model.version_text() + "\"";
+    sample.stats = model.stats().Snapshot();
+    sample.pending = model.scheduler().queued();
+  });
+  std::string text;
+  if (!samples.empty()) {
+    for (const ModelFamily& family : kModelFamilies) AppendModelFamily(family, samples, &text);
+  }
+  if (host_metrics_ == HostMetrics::kOn) {
+    if (const std::optional<HostSample> host = host_usage_.Take()) AppendHost(*host, &text);
+  }
+  for (const ExtraMetric& metric : extra_) {
+    AppendHead(metric.name, metric.type == MetricType::kCounter ? "counter" : "gauge", metric.help,
+               &text);
+    AppendSeries(metric.name, {}, NumberText(metric.value()), &text);
+  }
+  return text;
+}
+
+}  // namespace pt::api

@@ -1,0 +1,219 @@
+// Logging and trace settings, model repository, shared memory (spec/triton-frontend 1.7-1.9, 6).
+
+#include <limits>
+#include <utility>
+
+#include "api/rest_handlers.h"
+#include "api/rest_reply.h"
+#include "wire/json_reader.h"
+#include "wire/json_writer.h"
+
+namespace pt::api {
+namespace {
+
+using wire::JsonDocument;
+using wire::JsonValue;
+using wire::JsonWriter;
+using wire::UnableToParse;
+
+constexpr size_t kRoom = 512;
+
+void Refuse(RestCall& call, const Status& status) {
+  call.sink->Send(ErrorReply(status, kJsonType));
+}
+
+std::string_view FormatName(LogFormat format) {
+  switch (format) {
+    case LogFormat::kIso8601:
+      return "ISO8601";
+    case LogFormat::kJson:
+      return "json";
+    case LogFormat::kDefault:
+      break;
+  }
+  return "default";
+}
+
+void SendLogging(RestCall& call) {
+  const LogOptions options = call.service().logger()->options();
+  JsonWriter writer(call.context.pool, kRoom);
+  writer.Raw("{\"log_file\":").String(options.file);
+  writer.Raw(",\"log_info\":").Bool(options.info);
+  writer.Raw(",\"log_warning\":").Bool(options.warning);
+  writer.Raw(",\"log_error\":").Bool(options.error);
+  writer.Raw(",\"log_verbose_level\":").Integer(int64_t{options.verbose_level});
+  writer.Raw(",\"log_format\":\"").Raw(FormatName(options.format)).Raw("\"}");
+  call.sink->Send(JsonReply(std::move(writer)));
+}
+
+Status ReadFlag(JsonValue root, std::string_view key, bool* flag) {
+  const JsonValue value = root.Find(key);
+  if (!value) return {};
+  const Result<bool> given = value.AsBool();
+  if (!given.ok()) return UnableToParse(key, given.status());
+  *flag = *given;
+  return {};
+}
+
+Status ReadVerboseLevel(JsonValue root, int* level) {
+  constexpr std::string_view kKey = "log_verbose_level";
+  const JsonValue value = root.Find(kKey);
+  if (!value) return {};
+  const Result<uint64_t> given = value.AsUint64();
+  if (!given.ok()) return UnableToParse(kKey, given.status());
+  *level = static_cast<int>(
+      std::min<uint64_t>(*given, static_cast<uint64_t>(std::numeric_limits<int>::max())));
+  return {};
+}
+
+Status ReadFormat(JsonValue root, LogFormat* format) {
+  constexpr std::string_view kKey = "log_format";
+  const JsonValue value = root.Find(kKey);
+  if (!value) return {};
+  const Result<std::string_view> given = value.AsString();
+  if (!given.ok()) return UnableToParse(kKey, given.status());
+  for (const LogFormat known : {LogFormat::kDefault, LogFormat::kIso8601, LogFormat::kJson}) {
+    if (*given == FormatName(known)) {
+      *format = known;
+      return {};
+    }
+  }
+  return Unavailable("invalid argument for --log_format, got: " + std::string(*given));
+}
+
+Status ReadLogging(JsonValue root, LogOptions* options) {
+  if (!root.is_object()) {
+    return root.ErrorHere("attempt to access JSON non-object as object");
+  }
+  const JsonValue file = root.Find("log_file");
+  if (file && !file.is_null()) {
+    return Unsupported("log file location can not be updated through network protocol");
+  }
+  PT_RETURN_IF_ERROR(ReadFlag(root, "log_info", &options->info));
+  PT_RETURN_IF_ERROR(ReadFlag(root, "log_warning", &options->warning));
+  PT_RETURN_IF_ERROR(ReadFlag(root, "log_error", &options->error));
+  PT_RETURN_IF_ERROR(ReadVerboseLevel(root, &options->verbose_level));
+  return ReadFormat(root, &options->format);
+}
+
+// Tracing is off in this server: only what leaves it off is accepted.
+Status CheckTraceUpdate(JsonValue root) {
+  if (!root.is_object()) return root.ErrorHere("attempt to access JSON non-object as object");
+  for (const wire::JsonMember member : root.members()) {
+    bool stays_off = member.value.is_null();
+    if (member.key == "trace_level" && member.value.is_array()) {
+      stays_off = true;
+      for (const JsonValue level : member.value.elements()) {
+        stays_off = stays_off && level.is_string() && level.string_unchecked() == "OFF";
+      }
+    }
+    if (!stays_off)
+      return Unsupported("this server does not trace: trace settings can't be changed");
+  }
+  return {};
+}
+
+Result<bool> WantsReadyOnly(RestCall& call) {
+  if (call.body.empty()) return false;
+  JsonDocument document(call.service().options().max_json_depth);
+  PT_RETURN_IF_ERROR(document.Parse(call.body.view()));
+  const JsonValue ready = document.root().Find("ready");
+  if (!ready) return false;
+  const Result<bool> flag = ready.AsBool();
+  if (!flag.ok()) return ready.ErrorHere("Invalid value for 'ready': expected a boolean");
+  return flag;
+}
+
+std::string_view StateName(repo::VersionState state) {
+  switch (state) {
+    case repo::VersionState::kLoading:
+      return "LOADING";
+    case repo::VersionState::kReady:
+      return "READY";
+    case repo::VersionState::kUnloading:
+      return "UNLOADING";
+    case repo::VersionState::kUnavailable:
+      break;
+  }
+  return "UNAVAILABLE";
+}
+
+void RefuseControl(RestCall& call) {
+  if (!call.path.repository.empty()) {
+    return Refuse(call, Unsupported("'repository_name' specification is not supported"));
+  }
+  Refuse(call, Unavailable("explicit model load / unload is not allowed if polling is enabled"));
+}
+
+}  // namespace
+
+void HandleLogging(RestCall& call) { SendLogging(call); }
+
+void HandleUpdateLogging(RestCall& call) {
+  Logger* logger = call.service().logger();
+  JsonDocument document(call.service().options().max_json_depth);
+  Status status = document.Parse(call.body.view());
+  LogOptions options = logger->options();
+  if (status.ok()) status = ReadLogging(document.root(), &options);
+  if (!status.ok()) return Refuse(call, status);
+  logger->Update(options);
+  SendLogging(call);
+}
+
+void HandleTraceSetting(RestCall& call) {
+  if (!call.path.model.empty() && !call.service().FindModel(call.path.model, {}).ok()) {
+    return Refuse(call,
+                  InvalidArgument("Request for unknown model : " + std::string(call.path.model)));
+  }
+  if (call.head.method == "POST") {
+    JsonDocument document(call.service().options().max_json_depth);
+    Status status = document.Parse(call.body.view());
+    if (status.ok()) status = CheckTraceUpdate(document.root());
+    if (!status.ok()) return Refuse(call, status);
+  }
+  JsonWriter writer(call.context.pool, kRoom);
+  writer.Raw(
+      "{\"trace_level\":[\"OFF\"],\"trace_rate\":\"1000\",\"trace_count\":\"-1\","
+      "\"log_frequency\":\"0\",\"trace_file\":\"\",\"trace_mode\":\"triton\"}");
+  call.sink->Send(JsonReply(std::move(writer)));
+}
+
+void HandleIndex(RestCall& call) {
+  const Result<bool> ready_only = WantsReadyOnly(call);
+  if (!ready_only.ok()) return Refuse(call, ready_only.status());
+  JsonWriter writer(call.context.pool, kRoom);
+  writer.Raw("[");
+  bool is_first = true;
+  for (const repo::IndexEntry& entry : call.service().repository().Index()) {
+    if (*ready_only && entry.state != repo::VersionState::kReady) continue;
+    writer.Raw(is_first ? "{\"name\":" : ",{\"name\":").String(entry.name);
+    is_first = false;
+    if (!entry.version.empty()) {
+      writer.Raw(",\"version\":").String(entry.version);
+      writer.Raw(",\"state\":\"").Raw(StateName(entry.state)).Raw("\"");
+      if (!entry.reason.empty()) writer.Raw(",\"reason\":").String(entry.reason);
+    }
+    writer.Raw("}");
+  }
+  writer.Raw("]");
+  call.sink->Send(JsonReply(std::move(writer)));
+}
+
+void HandleLoad(RestCall& call) { RefuseControl(call); }
+
+void HandleUnload(RestCall& call) { RefuseControl(call); }
+
+void HandleMemoryStatus(RestCall& call) {
+  JsonWriter writer(call.context.pool, kRoom);
+  writer.Raw("[]");
+  call.sink->Send(JsonReply(std::move(writer)));
+}
+
+void HandleMemoryRegister(RestCall& call) {
+  Refuse(call, Unsupported(std::string(kNoClientMemory)));
+}
+
+// Nothing can be registered, so nothing is left: what unregistering asks for.
+void HandleMemoryUnregister(RestCall& call) { call.sink->Send(EmptyReply(200, kJsonType)); }
+
+}  // namespace pt::api

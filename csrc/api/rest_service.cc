@@ -1,0 +1,93 @@
+#include "api/rest_service.h"
+
+#include <charconv>
+#include <utility>
+
+#include "api/rest_headers.h"
+#include "api/rest_reply.h"
+#include "api/rest_routes.h"
+
+namespace pt::api {
+namespace {
+
+constexpr std::string_view kNotAllowed = "Method Not Allowed";
+constexpr std::string_view kMetricsType = "text/plain; charset=utf-8";
+
+uint64_t ContentLength(const HttpRequestHead& head) {
+  const std::string_view text = head.Find("Content-Length");
+  uint64_t length = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  return error == std::errc() ? length : 0;
+}
+
+void Reject(int status, std::string_view text, BodyPlan* plan) {
+  plan->reject_status = status;
+  plan->reject_message = wire::JsonError(text);
+}
+
+}  // namespace
+
+RestService::RestService(Service* service, const Prometheus* prometheus)
+    : service_(service),
+      prometheus_(prometheus),
+      forwarder_(service->options().http_header_forward_pattern, service->logger()),
+      heads_(service->options().max_json_depth),
+      env_{service, &heads_, &forwarder_, prometheus} {}
+
+BodyPlan RestService::Plan(const HttpRequestHead& head, PortRole port) const {
+  BodyPlan plan;
+  const ServiceOptions& options = service_->options();
+  plan.max_size = options.max_json_bytes;
+  if (port == PortRole::kMetrics) return plan;
+  RestPath path;
+  const RestRoute* route = FindRoute(head.target, &path);
+  const bool has_binary_part = route != nullptr && route->is_infer;
+  if (has_binary_part) {
+    // A header that can't be read is answered by the handler, with its text.
+    const Result<std::optional<int64_t>> length = InferenceHeaderLength(head);
+    if (length.ok() && *length && **length > 0) {
+      plan.max_size = options.max_body_bytes;
+      plan.align_offset = static_cast<uint64_t>(**length);
+      return plan;
+    }
+  }
+  const uint64_t announced = ContentLength(head);
+  if (announced > options.max_json_bytes) {
+    Reject(400,
+           "request JSON size of " + std::to_string(announced) +
+               " bytes exceeds the maximum allowed input size of " +
+               std::to_string(options.max_json_bytes) +
+               " bytes. Use --http-max-input-size to increase the limit.",
+           &plan);
+  }
+  return plan;
+}
+
+void RestService::Handle(const HttpRequestHead& head, Slice body, PortRole port,
+                         const CallContext& context, RefPtr<HttpReplySink> sink) {
+  PT_VLOG(service_->logger(), 1, "",
+          "HTTP request: " + std::string(head.method) + " " + std::string(head.target));
+  if (port == PortRole::kMetrics) return HandleMetricsPort(head, sink.get());
+  RestPath path;
+  const RestRoute* route = FindRoute(head.target, &path);
+  if (route == nullptr) return sink->Send(ErrorReply(404, "Not Found", kPlainType));
+  const RestHandler handler = head.method == "POST"  ? route->post
+                              : head.method == "GET" ? route->get
+                                                     : nullptr;
+  if (handler == nullptr) return sink->Send(ErrorReply(405, kNotAllowed, route->error_type));
+  RestCall call{env_, head, std::move(body), context, std::move(sink), path};
+  handler(call);
+}
+
+void RestService::HandleMetricsPort(const HttpRequestHead& head, HttpReplySink* sink) const {
+  const std::string_view path = PathOfTarget(head.target);
+  if (path != "/metrics" && path != "/metrics/") {
+    return sink->Send(ErrorReply(404, "Not Found: this port serves /metrics", kPlainType));
+  }
+  if (head.method != "GET") return sink->Send(ErrorReply(405, kNotAllowed, kPlainType));
+  HttpReply reply = EmptyReply(200, kMetricsType);
+  reply.body.push_back(Slice::OfString(prometheus_->Text()));
+  sink->Send(std::move(reply));
+}
+
+}  // namespace pt::api
