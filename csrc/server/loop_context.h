@@ -43,6 +43,7 @@ struct Services {
   MemoryBudget* budget = nullptr;
   Logger* logger = nullptr;
   ConnectionLimits limits;
+  bool compresses_grpc_answers = false;  // grpc-infer-response-compression-level is not none
 };
 
 class LoopContext final : public RefCounted, public LoopHost {

@@ -104,12 +104,7 @@ struct Http2Session::Callbacks {
                          size_t size, void* user) {
     Http2Stream* const stream = StreamOf(session, id);
     if (stream != nullptr) Self(user).events_->OnData(stream, View(data, size));
-    if (stream != nullptr && stream->is_held_) {
-      stream->withheld_ += size;
-      nghttp2_session_consume_connection(session, size);
-    } else {
-      nghttp2_session_consume(session, id, size);
-    }
+    Self(user).Consumed(stream, id, size);
     return 0;
   }
 
@@ -164,7 +159,9 @@ struct Http2Session::Callbacks {
     Http2Session& self = Self(user);
     if (self.produced_ >= self.budget_) return NGHTTP2_ERR_WOULDBLOCK;
     self.output_->Write(View(frame_head, 9));
-    static_cast<Http2Stream*>(source->ptr)->WriteBody(count, self.output_);
+    Http2Stream* const stream = static_cast<Http2Stream*>(source->ptr);
+    stream->WriteBody(count, self.output_);
+    self.ReturnCredit(stream);
     self.produced_ += 9 + count;
     return 0;
   }
@@ -358,11 +355,19 @@ void Http2Session::Reset(Http2Stream* stream, Http2Error error) {
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id_, static_cast<uint32_t>(error));
 }
 
-void Http2Session::Unhold(Http2Stream* stream) {
-  if (!stream->is_held_) return;
-  stream->is_held_ = false;
-  const size_t withheld = std::exchange(stream->withheld_, 0);
-  if (withheld != 0) nghttp2_session_consume_stream(session_, stream->id_, withheld);
+// Gives the client credit for what it sent, unless it leaves too much of its answer unread.
+void Http2Session::Consumed(Http2Stream* stream, int32_t id, size_t size) {
+  if (stream == nullptr || stream->unsent_ <= limits_.max_unsent) {
+    nghttp2_session_consume(session_, id, size);
+  } else {
+    stream->withheld_ += size;
+    nghttp2_session_consume_connection(session_, size);
+  }
+}
+
+void Http2Session::ReturnCredit(Http2Stream* stream) {
+  if (stream->withheld_ == 0 || stream->unsent_ > limits_.max_unsent / 2) return;
+  nghttp2_session_consume_stream(session_, stream->id_, std::exchange(stream->withheld_, 0));
 }
 
 void Http2Session::AnnounceGoAway() { nghttp2_submit_shutdown_notice(session_); }

@@ -39,6 +39,7 @@ struct Http2Limits {
   uint32_t stream_window = 16 << 20;     // bytes a stream may send ahead
   uint32_t connection_window = 1 << 30;  // bytes all streams together may send ahead
   uint32_t max_frame = 1 << 20;          // of a received frame
+  size_t max_unsent = 1 << 20;           // of a stream's answer; above, it may send no more
   size_t max_header_bytes = 64 << 10;    // of one request, counted as RFC 9113 6.5.2 does
   // Streams the client opened and reset again: so many at once, and so many a second for long
   // (rapid reset). Far above what clients with short deadlines do, far below what hurts.
@@ -111,9 +112,11 @@ class Http2Session {
   void EndWithTrailers(Http2Stream* stream, std::span<const Http2Field> fields, FieldBytes bytes);
   void Reset(Http2Stream* stream, Http2Error error);
 
-  // Back-pressure on the request: while held, what comes in gives the client no new credit.
-  void Hold(Http2Stream* stream) { stream->is_held_ = true; }
-  void Unhold(Http2Stream* stream);
+  // Calls `visit(Http2Stream*)` for each open stream.
+  template <typename Visit>
+  void ForEachStream(const Visit& visit) {
+    for (Http2Stream* stream = streams_; stream != nullptr; stream = stream->next_) visit(stream);
+  }
 
   // Tells the client that the connection will end: it opens no new streams, those that crossed the
   // message on the wire are still taken (RFC 9113 6.8). Then, a round trip later, the last word.
@@ -128,6 +131,8 @@ class Http2Session {
   void Ended(Http2Stream* stream);
   void Detach(Http2Stream* stream);
   void Resume(Http2Stream* stream);
+  void Consumed(Http2Stream* stream, int32_t id, size_t size);
+  void ReturnCredit(Http2Stream* stream);
   bool CountFrame(bool is_useful);
   Status EndOf(ptrdiff_t error);
 

@@ -16,7 +16,7 @@ constexpr size_t kPiecesKept = 64;
 
 void Http2Stream::ResetForReuse() {
   id_ = 0;
-  is_request_complete_ = is_deferred_ = is_ended_ = is_held_ = are_trailers_static_ = false;
+  is_request_complete_ = is_deferred_ = is_ended_ = are_trailers_static_ = false;
   unsent_ = withheld_ = next_piece_ = piece_offset_ = 0;
   pieces_.clear();
   trailers_ = {};

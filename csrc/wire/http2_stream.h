@@ -61,7 +61,6 @@ class Http2Stream {
   bool is_request_complete_ = false;
   bool is_deferred_ = false;  // nghttp2 has been told that nothing is there at the moment
   bool is_ended_ = false;     // nothing more will be queued
-  bool is_held_ = false;
   bool are_trailers_static_ = false;
   size_t unsent_ = 0;
   size_t withheld_ = 0;  // received bytes for which the client got no new credit yet
