@@ -13,6 +13,7 @@ import argparse
 import time
 
 import numpy as np
+
 from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, QueuePolicy, Tensor
 from pytriton.triton import Triton, TritonConfig
@@ -22,8 +23,14 @@ SLEEP_SECONDS = 0.005
 SLEEP_BATCH_SIZE = 32
 SLEEP_QUEUE_SIZE = 64
 
-INPUTS = [Tensor(name="a", dtype=np.float32, shape=(-1,)), Tensor(name="b", dtype=np.float32, shape=(-1,))]
-OUTPUTS = [Tensor(name="add", dtype=np.float32, shape=(-1,)), Tensor(name="sub", dtype=np.float32, shape=(-1,))]
+INPUTS = [
+    Tensor(name="a", dtype=np.float32, shape=(-1,)),
+    Tensor(name="b", dtype=np.float32, shape=(-1,)),
+]
+OUTPUTS = [
+    Tensor(name="add", dtype=np.float32, shape=(-1,)),
+    Tensor(name="sub", dtype=np.float32, shape=(-1,)),
+]
 
 
 @batch
