@@ -13,6 +13,7 @@ from typing import Any, Callable, Union
 
 from pytriton import _core, _options
 from pytriton._binding import ModelBinding, model_config_of
+from pytriton._model_context import TritonContext, inject_triton_context
 from pytriton._security import (
     DEFAULT_PROTECTED_ENDPOINTS,
     TRITON_ACCESS_HEADER,
@@ -27,7 +28,6 @@ from pytriton._triton_config import (
     VertextAILifecyclePolicy,
 )
 from pytriton.constants import DEFAULT_TRITON_STARTUP_TIMEOUT_S
-from pytriton.decorators import TritonContext, inject_triton_context
 from pytriton.exceptions import (
     PyTritonInvalidOperationError,
     PyTritonRuntimeError,

@@ -1,0 +1,91 @@
+"""How decorators find the configuration of the model that a callable serves."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable
+
+from pytriton._decorator import innermost, layers
+from pytriton.exceptions import PyTritonValidationError
+from pytriton.model_config.triton_model_config import TritonModelConfig
+
+_CONTEXT = "__triton_context__"
+
+
+class ModelConfigDict(dict[Any, TritonModelConfig]):
+    """Model configurations by the callables that serve them."""
+
+    @staticmethod
+    def _key(function: Any) -> str:
+        if inspect.ismethod(function) and function.__name__ == "__call__":
+            function = function.__self__
+        return str(function)
+
+    def __getitem__(self, function: Any) -> TritonModelConfig:
+        return super().__getitem__(self._key(function))
+
+    def __setitem__(self, function: Any, config: TritonModelConfig) -> None:
+        super().__setitem__(self._key(function), config)
+
+    def __delitem__(self, function: Any) -> None:
+        super().__delitem__(self._key(function))
+
+    def __contains__(self, function: Any) -> bool:
+        return super().__contains__(self._key(function))
+
+
+class TritonContext:
+    """What decorated callables know about the models they serve.
+
+    Attributes:
+        model_configs: Configurations by callable.
+    """
+
+    def __init__(self, model_configs: ModelConfigDict | None = None) -> None:
+        """Keeps the configurations, none at first."""
+        self.model_configs = ModelConfigDict() if model_configs is None else model_configs
+
+
+def get_triton_context(wrapped: Callable[..., Any], instance: Any) -> TritonContext:
+    """The context that `Triton.bind` has put on a callable.
+
+    Args:
+        wrapped: The decorated function.
+        instance: The object a method is bound to, or None.
+
+    Raises:
+        PyTritonValidationError: The callable is bound to no model.
+    """
+    holder = instance if instance is not None else innermost(wrapped)
+    context = getattr(holder, _CONTEXT, None)
+    if context is None:
+        raise PyTritonValidationError(
+            "Wrapped function or object must bound with triton to get  __triton_context__"
+        )
+    assert isinstance(context, TritonContext)
+    return context
+
+
+def get_model_config(wrapped: Callable[..., Any], instance: Any) -> TritonModelConfig:
+    """The configuration of the model that a callable serves."""
+    configs = get_triton_context(wrapped, instance).model_configs
+    return configs[wrapped] if wrapped in configs else configs[innermost(wrapped)]
+
+
+def inject_triton_context(context: TritonContext, function: Any, config: TritonModelConfig) -> None:
+    """Lets decorators on `function` find the model's configuration."""
+    inner = function
+    for inner in layers(function):
+        context.model_configs[inner] = config
+    for holder in (getattr(function, "__self__", None), getattr(function, "instance", None), inner):
+        try:
+            if holder is not None:
+                setattr(holder, _CONTEXT, context)
+        except (AttributeError, TypeError):
+            continue  # built-in functions and objects with slots take no attributes
+
+
+def get_inference_request_batch_size(inference_request: Any) -> int:
+    """First dimension of a request's first input."""
+    first = next(iter(inference_request.values()))
+    return int(first.shape[0])
