@@ -1,5 +1,6 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstring>
+#include <limits>
 
 #include "wire/http1.h"
 
@@ -43,7 +44,8 @@ class HeadParser final : public http::basic_parser<true> {
   HeadParser(std::string_view head, Http1Request* request) : head_(head), request_(request) {
     eager(false);
     header_limit(static_cast<std::uint32_t>(head.size() + 1));
-    body_limit(boost::none);
+    // The connection has its own limit. (boost::none would refuse every length in Boost 1.74.)
+    body_limit(std::numeric_limits<std::uint64_t>::max());
   }
 
   const Http1Fault& fault() const { return fault_; }
