@@ -101,13 +101,11 @@ void Front::Serve() {
 
 // On the first loop's driver.
 void Front::Deal(int fd, api::PortRole role) {
-  int64_t total = 0;
   const RefPtr<LoopContext>* least = &loops_.front();
   for (const auto& loop : loops_) {
-    total += loop->connection_count();
     if (loop->connection_count() < (*least)->connection_count()) least = &loop;
   }
-  if (total >= services_->limits.max_connections) {
+  if (connection_count() >= services_->limits.max_connections) {
     [[maybe_unused]] const ssize_t sent = send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL);
     close(fd);
     return;
@@ -127,7 +125,6 @@ Status Front::Stop(TimePoint deadline) {
   const bool is_drained = DrainConnections(deadline);
   for (const auto& loop : loops_) loop->Shutdown();
   loops_.clear();
-  endpoints_.clear();
   if (is_drained) return {};
   return Unavailable(
       "expected all requests under way to end within exit-timeout-secs, got some that "
@@ -168,6 +165,12 @@ bool Front::DrainConnections(TimePoint deadline) {
   }
   latch->WaitUntil(std::chrono::steady_clock::now() + kLastWords);
   return false;
+}
+
+int64_t Front::connection_count() const {
+  int64_t total = 0;
+  for (const auto& loop : loops_) total += loop->connection_count();
+  return total;
 }
 
 int Front::port(api::PortRole role) const {

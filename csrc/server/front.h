@@ -44,6 +44,8 @@ class Front {
 
   // The TCP port taken for that role; 0: none.
   int port(api::PortRole role) const;
+  // Open connections. Any thread between Start and Stop.
+  int64_t connection_count() const;
 
  private:
   struct OpenEndpoint {

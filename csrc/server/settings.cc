@@ -150,6 +150,8 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   }
   settings.limits = ReadLimits(options);
   settings.service = ReadService(options);
+  settings.host_metrics =
+      options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
   return settings;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "api/prometheus.h"
 #include "api/service.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ struct Settings {
   uint64_t max_inflight_bytes = 0;
   ConnectionLimits limits;
   api::ServiceOptions service;
+  api::HostMetrics host_metrics = api::HostMetrics::kOn;
   LogOptions log;
 };
 

@@ -1,0 +1,168 @@
+#include "server/server.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "api/grpc_server.h"
+#include "api/prometheus.h"
+#include "api/rest_service.h"
+#include "api/service.h"
+#include "base/alarm.h"
+#include "base/block.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "repo/repository.h"
+#include "schedule/factory.h"
+#include "server/front.h"
+#include "server/settings.h"
+
+namespace pt::server {
+namespace {
+
+// What lives from one Start to its Stop. The order is that of who borrows whom.
+struct Run {
+  Run(const Settings& settings, repo::Repository* repository, Logger* logger)
+      : service(settings.service, repository, logger),
+        prometheus(repository, settings.host_metrics),
+        rest(&service, &prometheus),
+        grpc(&service),
+        front(&services, settings.loop_count) {
+    services.http = &rest;
+    services.grpc = &grpc;
+    services.logger = logger;
+    services.limits = settings.limits;
+    prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
+                    [this] { return static_cast<double>(front.connection_count()); }});
+  }
+
+  api::Service service;
+  api::Prometheus prometheus;
+  api::RestService rest;
+  api::GrpcServer grpc;
+  Services services;
+  Front front;
+};
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(Settings checked, std::unique_ptr<Logger> open_logger)
+      : settings(std::move(checked)),
+        logger(std::move(open_logger)),
+        budget(settings.max_inflight_bytes),
+        repository([this](Model* model, Backend* backend) {
+          return schedule::MakeScheduler({model, backend, &clock, &alarm, logger.get()});
+        }) {}
+
+  Status Start() EXCLUDES(lifecycle, mu);
+  Status Stop() EXCLUDES(lifecycle, mu);
+  std::shared_ptr<Run> run() const EXCLUDES(mu) {
+    MutexLock lock(&mu);
+    return current;
+  }
+  int port(api::PortRole role) const {
+    const auto running = run();
+    return running ? running->front.port(role) : 0;
+  }
+
+  const Settings settings;
+  const std::unique_ptr<Logger> logger;
+  const SteadyClock clock;
+  Alarm alarm;
+  BlockPool pool;
+  MemoryBudget budget;
+
+  Mutex lifecycle;   // held through a whole Start or Stop; taken before mu
+  mutable Mutex mu;  // held for a moment
+  std::shared_ptr<Run> current GUARDED_BY(mu);  // shared with those who look at it while it stops
+  // Runs that ended with calls still in the hands of a model: what those calls borrow stays.
+  std::vector<std::shared_ptr<Run>> ended GUARDED_BY(mu);
+
+  repo::Repository repository;  // last: its models go first, and with them every call
+};
+
+Status Server::Impl::Start() {
+  MutexLock serial(&lifecycle);
+  if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
+  auto next = std::make_shared<Run>(settings, &repository, logger.get());
+  next->services.pool = &pool;
+  next->services.budget = &budget;
+  next->service.set_live(true);
+  const Status status = next->front.Start(settings.endpoints);
+  if (!status.ok()) {
+    PT_LOG(logger.get(), kError, status.message());
+    return status;
+  }
+  MutexLock lock(&mu);
+  current = std::move(next);
+  return {};
+}
+
+Status Server::Impl::Stop() {
+  MutexLock serial(&lifecycle);
+  const std::shared_ptr<Run> running = run();
+  if (!running) return {};
+  running->service.set_draining();
+  PT_LOG(logger.get(), kInfo, "Waiting for in-flight requests to complete.");
+  const Status status = running->front.Stop(clock.Now() + settings.exit_timeout);
+  running->service.set_live(false);
+  MutexLock lock(&mu);
+  current.reset();
+  if (!status.ok()) {
+    PT_LOG(logger.get(), kError, status.message());
+    ended.push_back(running);
+  }
+  return status;
+}
+
+Result<std::unique_ptr<Server>> Server::Create(const OptionValues& options) {
+  PT_ASSIGN_OR_RETURN(Settings settings, ReadSettings(options));
+  PT_ASSIGN_OR_RETURN(auto logger, Logger::Create(settings.log));
+  return std::unique_ptr<Server>(
+      new Server(std::make_unique<Impl>(std::move(settings), std::move(logger))));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() { [[maybe_unused]] const Status status = Stop(); }
+
+Status Server::Start() { return impl_->Start(); }
+
+Status Server::Stop() { return impl_->Stop(); }
+
+Status Server::AddModel(ModelConfig config, std::unique_ptr<Backend> backend) {
+  const std::string name = config.name + "' version " + std::to_string(config.version);
+  const Status status = impl_->repository.AddModel(std::move(config), std::move(backend));
+  if (status.ok()) {
+    PT_LOG(impl_->logger.get(), kInfo, "successfully loaded '" + name);
+  } else {
+    PT_LOG(impl_->logger.get(), kError, "failed to load '" + name + ": " + status.ToString());
+  }
+  return status;
+}
+
+Status Server::RemoveModel(const std::string& name, int64_t version) {
+  const Status status = impl_->repository.RemoveModel(name, version);
+  if (status.ok()) {
+    PT_LOG(impl_->logger.get(), kInfo,
+           "successfully unloaded '" + name + "' version " + std::to_string(version));
+  }
+  return status;
+}
+
+int Server::http_port() const { return impl_->port(api::PortRole::kHttp); }
+
+int Server::grpc_port() const { return impl_->port(api::PortRole::kGrpc); }
+
+int Server::metrics_port() const { return impl_->port(api::PortRole::kMetrics); }
+
+bool Server::is_ready() const {
+  const auto running = impl_->run();
+  return running && running->service.is_ready();
+}
+
+bool Server::is_running() const { return impl_->run() != nullptr; }
+
+}  // namespace pt::server
