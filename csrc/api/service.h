@@ -25,6 +25,9 @@ struct ServiceOptions {
   uint64_t max_body_bytes = uint64_t{1} << 31;   // any request body, gRPC message
   uint64_t max_json_bytes = uint64_t{64} << 20;  // JSON part, decompressed body
   int max_json_depth = 100;
+  // Request headers whose names match become request parameters; empty: none.
+  std::string http_header_forward_pattern;
+  std::string grpc_header_forward_pattern;
 };
 
 class Service {

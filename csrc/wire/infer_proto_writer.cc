@@ -94,12 +94,12 @@ void WriteHead(ProtoWriter* writer, const InferResponseData& response) {
   for (const OutputTensorData& output : response.outputs) WriteOutput(writer, output);
 }
 
-bool IsShared(const OutputTensorData& output) { return output.bytes.size >= kShareBytes; }
+bool IsShared(const OutputTensorData& output) { return output.bytes->size >= kShareBytes; }
 
 uint64_t RawSize(const InferResponseData& response) {
   uint64_t size = 0;
   for (const OutputTensorData& output : response.outputs) {
-    size += BytesFieldSize(output.bytes.size);
+    size += BytesFieldSize(output.bytes->size);
   }
   return size;
 }
@@ -108,7 +108,7 @@ uint64_t RawSize(const InferResponseData& response) {
 size_t CopiedRawSize(const InferResponseData& response) {
   size_t size = 0;
   for (const OutputTensorData& output : response.outputs) {
-    size += BytesHeadSize(output.bytes.size) + (IsShared(output) ? 0 : output.bytes.size);
+    size += BytesHeadSize(output.bytes->size) + (IsShared(output) ? 0 : output.bytes->size);
   }
   return size;
 }
@@ -118,13 +118,13 @@ void WriteRaw(ProtoWriter* writer, const InferResponseData& response, const Bloc
               SliceList* slices) {
   const char* begin = block->data();
   for (const OutputTensorData& output : response.outputs) {
-    writer->BytesHead(6, output.bytes.size);
+    writer->BytesHead(6, output.bytes->size);
     if (!IsShared(output)) {
-      writer->Raw(output.bytes.view());
+      writer->Raw(output.bytes->view());
       continue;
     }
     slices->emplace_back(block, begin, static_cast<size_t>(writer->at() - begin));
-    slices->push_back(output.bytes);
+    slices->push_back(*output.bytes);
     begin = writer->at();
   }
   if (writer->at() != begin || slices->empty()) {

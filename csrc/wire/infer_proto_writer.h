@@ -20,7 +20,7 @@ struct OutputTensorData {
   std::string_view name;
   std::string_view datatype;
   std::span<const int64_t> shape;
-  Slice bytes;
+  const Slice* bytes = nullptr;  // never null when encoded
 };
 
 struct InferResponseData {

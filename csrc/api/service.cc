@@ -1,0 +1,31 @@
+#include "api/service.h"
+
+#include <utility>
+
+namespace pt::api {
+
+Service::Service(ServiceOptions options, repo::Repository* repository, Logger* logger)
+    : options_(std::move(options)),
+      repository_(repository),
+      logger_(logger),
+      extensions_{
+          "classification",     "model_repository", "schedule_policy", "model_configuration",
+          "binary_tensor_data", "parameters",       "statistics",      "logging"} {}
+
+bool Service::is_ready() const {
+  if (!is_live() || is_draining()) return false;
+  return !options_.strict_readiness || repository_->IsReady();
+}
+
+Result<ModelHandle> Service::FindModel(std::string_view name, std::string_view version) const {
+  return repository_->router().Find(name, version);
+}
+
+void Service::Infer(RequestPtr request, const CallContext& context) {
+  PT_VLOG(
+      logger_, 1, request->id,
+      "infer: model '" + request->model().name() + "' version " + request->model().version_text());
+  context.round->Add(std::move(request));
+}
+
+}  // namespace pt::api
