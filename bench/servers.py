@@ -42,7 +42,9 @@ class Kind:
 
 
 PYTRITON = Kind("pytriton", SCRIPTS / "triton_server.py", (), ("http", "grpc"))
-PEER = Kind("PyTriton", SCRIPTS / "triton_server.py", (NVIDIA,), ("http", "grpc"), NVIDIA_PYTHON)
+PEER = Kind(
+    "nvidia-pytriton", SCRIPTS / "triton_server.py", (NVIDIA,), ("http", "grpc"), NVIDIA_PYTHON
+)
 MOSEC = Kind("mosec", SCRIPTS / "mosec_server.py", ("mosec", "numpy"), ("raw",))
 KINDS = (PYTRITON, PEER, MOSEC)
 

@@ -70,7 +70,7 @@ def _cell_row(cell: Cell, runs: dict[str, list[dict]]) -> str:
 def cells_table(results: Runs) -> str:
     """One row a cell: medians over the rounds, ratios paired within each round."""
     lines = [
-        "| cell | pytriton: req/s, p50/p99 ms | PyTriton 0.7.0 | mosec | rate / PyTriton "
+        "| cell | pytriton: req/s, p50/p99 ms | nvidia-pytriton 0.7.0 | mosec | rate / PyTriton "
         "| rate / mosec | p50 / PyTriton | server CPU s/10k requests (same order) |",
         "|---|---|---|---|---|---|---|---|",
     ]
