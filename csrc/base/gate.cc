@@ -22,8 +22,8 @@ void Gate::Leave() {
 
 void Gate::Close(std::function<void()> drained) {
   drained_ = std::move(drained);
-  // Close and enter in one step, then leave: whoever brings the count to zero runs the callback, and
-  // this thread does not touch a gate that the callback may have destroyed.
+  // Close and enter in one step, then leave: whoever brings the count to zero runs the callback,
+  // and this thread does not touch a gate that the callback may have destroyed.
   state_.fetch_add(kClosed + 1, std::memory_order_acq_rel);
   Leave();
 }

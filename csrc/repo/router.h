@@ -34,9 +34,9 @@ using RouteTable = std::map<std::string, NameEntry, std::less<>>;
 
 class Router {
  public:
-  // `version` empty: the highest ready version. Errors, with Triton's texts: NotFound for an unknown
-  // name or version and when no version is ready; Unavailable for a version that is known but not
-  // ready; InvalidArgument for a version that is no integer.
+  // `version` empty: the highest ready version. Errors, with Triton's texts: NotFound for an
+  // unknown name or version and when no version is ready; Unavailable for a version that is known
+  // but not ready; InvalidArgument for a version that is no integer.
   Result<ModelHandle> Find(std::string_view name, std::string_view version) const;
 
   void Publish(RouteTable table) { table_.Publish(std::move(table)); }

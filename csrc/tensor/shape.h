@@ -36,8 +36,8 @@ class Shape {
   [[nodiscard]] bool Append(int64_t dim);
   bool operator==(const Shape& other) const;
 
-  // Product of the dimensions (1 for rank 0, 0 with any zero dimension). Empty on overflow of int64 or a
-  // negative dimension.
+  // Product of the dimensions (1 for rank 0, 0 with any zero dimension). Empty on overflow of int64
+  // or a negative dimension.
   std::optional<int64_t> ElementCount() const;
   // "[1,4]".
   std::string ToString() const;
