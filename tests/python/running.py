@@ -36,12 +36,11 @@ class Running:
         self.grpc.close()
 
     def infer(self, protocol: str, arrays, model="M", outputs=None, **kwargs):
-        """Sends arrays, {name: array or (array, datatype)}; gives {name: array}."""
+        """Sends arrays by name; gives arrays by name."""
         module = getattr(tritonclient, protocol)
         inputs = []
-        for name, value in arrays.items():
-            array, datatype = value if isinstance(value, tuple) else (value, None)
-            datatype = datatype or tritonclient.utils.np_to_triton_dtype(array.dtype)
+        for name, array in arrays.items():
+            datatype = tritonclient.utils.np_to_triton_dtype(array.dtype)
             made = module.InferInput(name, list(array.shape), datatype)
             made.set_data_from_numpy(array)
             inputs.append(made)
