@@ -1,4 +1,5 @@
-# One libFuzzer program for each tests/fuzz/<unit>_fuzz.cc, linked with the wire room that it attacks.
+# One libFuzzer program for each tests/fuzz/<unit>_fuzz.cc, linked with the rooms that read bytes from
+# outside: wire, and api on top of it.
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "PYTRITON_FUZZ needs clang++ (cmake --preset fuzz), the compiler is ${CMAKE_CXX_COMPILER_ID}")
 endif()
@@ -9,7 +10,7 @@ foreach(source ${fuzzers})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE pt_flags ${PT_LIBRARIES} Boost::boost -fsanitize=fuzzer)
-  foreach(needed tensor ${PT_NEEDS_wire})
+  foreach(needed ${PT_NEEDS_api})
     if(TARGET pt_${needed})
       target_sources(${name} PRIVATE $<TARGET_OBJECTS:pt_${needed}>)
     endif()

@@ -81,7 +81,7 @@ Result<double> JsonValue::AsDouble() const {
     case JsonType::kUint:
       return static_cast<double>(uint_unchecked());
     default:
-      return NotA(*this, "number");
+      return ErrorHere("attempt to access JSON non-number as double");
   }
 }
 
