@@ -93,7 +93,7 @@ $(STAMPS)/%: $(STAMPS)/venv pyproject.toml
 $(STAMPS)/test: | system-test
 
 $(STAMPS)/package: $(STAMPS)/build $(SOURCES)
-	$(PIP) install --no-build-isolation --no-deps --force-reinstall .
+	$(PIP) install --verbose --no-build-isolation --no-deps --force-reinstall .
 	$(PIP) install --quiet numpy
 	@touch $@
 
