@@ -47,7 +47,7 @@ def group_by_values(
 ) -> Callable[..., Any]:
     """Calls the function once for each combination of values of some inputs.
 
-    Goes under `@batch`. The function gets the rows with equal values; results are put back in order.
+    Goes under `@batch`. The function gets rows with equal values; results are put back in order.
 
     Args:
         keys: Names of the inputs whose rows are compared.
