@@ -5,6 +5,7 @@
 
 #include "api/grpc_parameters.h"
 #include "api/header_forward.h"
+#include "api/rest_infer_head.h"
 #include "infer/validate.h"
 #include "wire/infer_contents.h"
 
@@ -85,7 +86,6 @@ class InputReader {
   }
 
  private:
-  // No region is ever registered here: naming one is naming an unknown one.
   Status CheckRegion(const wire::InputTensorView& given) {
     if (given.parameters.count == 0) return {};
     PT_ASSIGN_OR_RETURN(const std::string_view region,
@@ -97,7 +97,7 @@ class InputReader {
           "tensor " +
           TensorOfModel(given.name, model_));
     }
-    return NotFound("Unable to find shared memory region: '" + std::string(region) + "'");
+    return Unsupported(std::string(kNoClientMemory));
   }
 
   Result<Slice> ReadData(const wire::InputTensorView& given, const NamedInput& input) {
@@ -149,7 +149,7 @@ Status ReadOutputs(const wire::InferRequestView& view, InferRequest* request, An
       PT_ASSIGN_OR_RETURN(choice.classes, ClassesOf(parameters));
       PT_ASSIGN_OR_RETURN(const std::string_view region, RegionOf(parameters));
       if (!region.empty()) {
-        return NotFound("Unable to find shared memory region: '" + std::string(region) + "'");
+        return Unsupported(std::string(kNoClientMemory));
       }
     }
     if (plan->Find(index) != nullptr) continue;

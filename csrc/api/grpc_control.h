@@ -1,0 +1,47 @@
+// The gRPC control methods (spec/triton-frontend 3.2). Each is a UnaryFunction
+// (api/grpc_methods.h).
+//
+// Thread rule: thread-safe. None blocks on a model.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "api/service.h"
+#include "base/status.h"
+
+namespace pt::api {
+
+// grpc_health.cc: health of the server and of models.
+Status ServerLive(const Service& service, std::string_view request, std::string* response);
+Status ServerReady(const Service& service, std::string_view request, std::string* response);
+// OK with `ready` false for an unknown model or version.
+Status ModelReady(const Service& service, std::string_view request, std::string* response);
+// grpc.health.v1; the service name is ignored.
+Status HealthCheck(const Service& service, std::string_view request, std::string* response);
+
+// grpc_control.cc: what is served.
+Status ServerMetadata(const Service& service, std::string_view request, std::string* response);
+Status ModelMetadata(const Service& service, std::string_view request, std::string* response);
+Status ModelConfigOf(const Service& service, std::string_view request, std::string* response);
+// Errors: Unsupported when a repository is named.
+Status RepositoryIndex(const Service& service, std::string_view request, std::string* response);
+
+// grpc_statistics.cc. Errors: InvalidArgument for an unknown model or version.
+Status ModelStatistics(const Service& service, std::string_view request, std::string* response);
+
+// grpc_settings.cc: settings, and the methods of extensions that this server does not have.
+Status LogSettings(const Service& service, std::string_view request, std::string* response);
+Status RefuseLoad(const Service& service, std::string_view request, std::string* response);
+Status RefuseUnload(const Service& service, std::string_view request, std::string* response);
+Status RefuseSharedMemory(const Service& service, std::string_view request, std::string* response);
+Status TraceSetting(const Service& service, std::string_view request, std::string* response);
+// No region is ever registered: the status of all is empty, that of one is NotFound, and there is
+// nothing to unregister.
+Status SystemSharedMemoryStatus(const Service& service, std::string_view request,
+                                std::string* response);
+Status CudaSharedMemoryStatus(const Service& service, std::string_view request,
+                              std::string* response);
+Status UnregisterNothing(const Service& service, std::string_view request, std::string* response);
+
+}  // namespace pt::api

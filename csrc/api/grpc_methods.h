@@ -1,0 +1,37 @@
+// The table of gRPC methods: path -> what serves it. A new method is a new row and a function.
+//
+// Thread rule: constant data; the functions are thread-safe.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "api/service.h"
+#include "base/status.h"
+
+namespace pt::api {
+
+// A method that answers one message with one at once. `request` and `response` are protobuf bytes.
+// Errors: Internal "Unable to parse request", and the method's own.
+using UnaryFunction = Status (*)(const Service& service, std::string_view request,
+                                 std::string* response);
+
+enum class MethodKind {
+  kInfer,        // ModelInfer
+  kStreamInfer,  // ModelStreamInfer
+  kUnary,        // `function`
+  kReflection,   // `function` for each message of a stream
+};
+
+struct GrpcMethod {
+  std::string_view path;
+  MethodKind kind = MethodKind::kUnary;
+  UnaryFunction function = nullptr;
+};
+
+// Null when there is no such method.
+const GrpcMethod* FindGrpcMethod(std::string_view path);
+std::span<const GrpcMethod> GrpcMethods();
+
+}  // namespace pt::api

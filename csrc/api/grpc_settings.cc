@@ -1,0 +1,168 @@
+// Log settings over gRPC, and the answers of extensions that this server does not have.
+
+#include <algorithm>
+#include <limits>
+
+#include "api/grpc_control.h"
+#include "api/grpc_protobuf.h"
+#include "api/names.h"
+#include "api/rest_infer_head.h"
+#include "wire/proto/control.pb.h"
+#include "wire/proto/shared_memory.pb.h"
+
+namespace pt::api {
+namespace {
+
+using LogValue = inference::LogSettingsRequest::SettingValue;
+
+Status ReadFlag(const std::string& name, const LogValue& value, bool* flag) {
+  if (value.parameter_choice_case() != LogValue::kBoolParam) {
+    return InvalidArgument("expect boolean for '" + name + "'");
+  }
+  *flag = value.bool_param();
+  return {};
+}
+
+Status ReadLevel(const std::string& name, const LogValue& value, int* level) {
+  if (value.parameter_choice_case() != LogValue::kUint32Param) {
+    return InvalidArgument("expect int32 for '" + name + "'");
+  }
+  constexpr uint32_t kMax = std::numeric_limits<int>::max();
+  *level = static_cast<int>(std::min(value.uint32_param(), kMax));
+  return {};
+}
+
+Status ReadFormat(const std::string& name, const LogValue& value, LogFormat* format) {
+  if (value.parameter_choice_case() != LogValue::kStringParam) {
+    return InvalidArgument("expect string for '" + name + "'");
+  }
+  const std::optional<LogFormat> known = ParseLogFormat(value.string_param());
+  if (!known) {
+    return InvalidArgument("invalid argument for log_format, got: " + value.string_param());
+  }
+  *format = *known;
+  return {};
+}
+
+// Unknown settings are ignored, as over HTTP.
+Status ReadSetting(const std::string& name, const LogValue& value, LogOptions* options) {
+  if (name == "log_file") {
+    return Unsupported("log file location can not be updated through network protocol");
+  }
+  if (name == "log_info") return ReadFlag(name, value, &options->info);
+  if (name == "log_warning") return ReadFlag(name, value, &options->warning);
+  if (name == "log_error") return ReadFlag(name, value, &options->error);
+  if (name == "log_verbose_level") return ReadLevel(name, value, &options->verbose_level);
+  if (name == "log_format") return ReadFormat(name, value, &options->format);
+  return {};
+}
+
+void FillSettings(const LogOptions& options, inference::LogSettingsResponse* answer) {
+  auto& settings = *answer->mutable_settings();
+  settings["log_file"].set_string_param(options.file);
+  settings["log_info"].set_bool_param(options.info);
+  settings["log_warning"].set_bool_param(options.warning);
+  settings["log_error"].set_bool_param(options.error);
+  settings["log_verbose_level"].set_uint32_param(static_cast<uint32_t>(options.verbose_level));
+  settings["log_format"].set_string_param(std::string(LogFormatName(options.format)));
+}
+
+Status RefuseControl(const std::string& repository_name) {
+  if (!repository_name.empty()) {
+    return Unsupported("'repository_name' specification is not supported");
+  }
+  return Unavailable("explicit model load / unload is not allowed if polling is enabled");
+}
+
+// Tracing is off: only what leaves it off is accepted.
+Status CheckTraceUpdate(const inference::TraceSettingRequest& given) {
+  for (const auto& [name, setting] : given.settings()) {
+    const auto& values = setting.value();
+    if (values.empty()) continue;  // back to the default
+    if (name == "trace_level" && values.size() == 1 && values[0] == "OFF") continue;
+    return Unsupported("this server does not trace: trace settings can't be changed");
+  }
+  return {};
+}
+
+template <typename Request, typename Response>
+Status RegionStatus(std::string_view kind, std::string_view request, std::string* response) {
+  Request given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  if (!given.name().empty()) {
+    return NotFound("Unable to find " + std::string(kind) + " shared memory region: '" +
+                    given.name() + "'");
+  }
+  return WriteMessage(Response(), response);
+}
+
+}  // namespace
+
+Status LogSettings(const Service& service, std::string_view request, std::string* response) {
+  inference::LogSettingsRequest given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  Logger* logger = service.logger();
+  LogOptions options = logger == nullptr ? LogOptions() : logger->options();
+  for (const auto& [name, value] : given.settings()) {
+    PT_RETURN_IF_ERROR(ReadSetting(name, value, &options));
+  }
+  if (logger != nullptr && !given.settings().empty()) logger->Update(options);
+  inference::LogSettingsResponse answer;
+  FillSettings(options, &answer);
+  return WriteMessage(answer, response);
+}
+
+Status RefuseLoad(const Service& service, std::string_view request, std::string* response) {
+  inference::RepositoryModelLoadRequest given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  return RefuseControl(given.repository_name());
+}
+
+Status RefuseUnload(const Service& service, std::string_view request, std::string* response) {
+  inference::RepositoryModelUnloadRequest given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  return RefuseControl(given.repository_name());
+}
+
+Status TraceSetting(const Service& service, std::string_view request, std::string* response) {
+  inference::TraceSettingRequest given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  if (!given.model_name().empty() && !service.FindModel(given.model_name(), {}).ok()) {
+    return InvalidArgument("Request for unknown model : " + given.model_name());
+  }
+  PT_RETURN_IF_ERROR(CheckTraceUpdate(given));
+  inference::TraceSettingResponse answer;
+  auto& settings = *answer.mutable_settings();
+  settings["trace_level"].add_value("OFF");
+  settings["trace_rate"].add_value("1000");
+  settings["trace_count"].add_value("-1");
+  settings["log_frequency"].add_value("0");
+  settings["trace_file"].add_value("");
+  settings["trace_mode"].add_value("triton");
+  return WriteMessage(answer, response);
+}
+
+Status RefuseSharedMemory(const Service& service, std::string_view request, std::string* response) {
+  return Unsupported(std::string(kNoClientMemory));
+}
+
+Status SystemSharedMemoryStatus(const Service& service, std::string_view request,
+                                std::string* response) {
+  return RegionStatus<inference::SystemSharedMemoryStatusRequest,
+                      inference::SystemSharedMemoryStatusResponse>("system", request, response);
+}
+
+Status CudaSharedMemoryStatus(const Service& service, std::string_view request,
+                              std::string* response) {
+  return RegionStatus<inference::CudaSharedMemoryStatusRequest,
+                      inference::CudaSharedMemoryStatusResponse>("cuda", request, response);
+}
+
+Status UnregisterNothing(const Service& service, std::string_view request, std::string* response) {
+  // Both unregister requests have the same single field.
+  inference::SystemSharedMemoryUnregisterRequest given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  return WriteMessage(inference::SystemSharedMemoryUnregisterResponse(), response);
+}
+
+}  // namespace pt::api
