@@ -92,6 +92,7 @@ class ModelBinding:
             PyTritonBadParameterError: The configuration contradicts itself.
         """
         self.config = config
+        self._functions = list(functions)
         self.instances: list[Instance] = [
             make_instance(function, config.decoupled, config.batching) for function in functions
         ]
@@ -106,6 +107,13 @@ class ModelBinding:
     def runs_on_this_thread(self) -> bool:
         """Whether the caller is inside one of this model's callables."""
         return threading.get_ident() in self._ordinals
+
+    def warm_up(self) -> None:
+        """Runs the model's warm-up requests, if it has any."""
+        if self.config.model_warmup:
+            from pytriton._warmup import warm_up
+
+            warm_up(self._functions, self.config)
 
     # What the core reads once.
 

@@ -168,7 +168,7 @@ class Triton:
             if key in self._models:
                 raise PyTritonInvalidOperationError("Cannot add model with the same name twice.")
             if self._server is not None:
-                self._server.add_model(binding.to_core(), binding)
+                _add_model(self._server, binding)
                 _log_model(binding)
             self._models[key] = binding
 
@@ -185,7 +185,7 @@ class Triton:
                 return
             server = _core.Server(self._core_options())
             for binding in self._models.values():
-                server.add_model(binding.to_core(), binding)
+                _add_model(server, binding)
             server.start()
             self._server = server
             atexit.register(self.stop)
@@ -338,6 +338,12 @@ def _as_functions(infer_func: _Callables) -> list[Callable[..., Any]]:
             "inference_fn has to be either callable or sequence of callables"
         )
     return list(infer_func)
+
+
+def _add_model(server: _core.Server, binding: ModelBinding) -> None:
+    config = binding.to_core()
+    binding.warm_up()
+    server.add_model(config, binding)
 
 
 def _log_model(binding: ModelBinding) -> None:
