@@ -1,0 +1,135 @@
+#include "net/stream.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace pt::net {
+namespace {
+
+class StreamTest : public ::testing::Test, public StreamHandler {
+ protected:
+  void SetUp() override {
+    auto loop = Loop::Create();
+    ASSERT_TRUE(loop.ok());
+    loop_ = std::move(loop).value();
+    int pair[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    peer_ = pair[1];
+    stream_ = std::make_unique<Stream>(loop_.get(), pair[0], this);
+    ASSERT_TRUE(stream_->Open().ok());
+  }
+  void TearDown() override {
+    stream_.reset();
+    if (peer_ >= 0) close(peer_);
+  }
+  void OnReadable() override { ++readable_; }
+  void OnWritable() override { stream_->Flush(); }
+  void OnBroken() override {
+    ++broken_;
+    stream_->Close();
+  }
+  void OnDrained() override { ++drained_; }
+
+  std::string ReadPeer() {
+    std::string all;
+    char bytes[65536];
+    ssize_t got;
+    while ((got = recv(peer_, bytes, sizeof(bytes), 0)) > 0) {
+      all.append(bytes, static_cast<size_t>(got));
+    }
+    return all;
+  }
+
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Stream> stream_;
+  int peer_ = -1;
+  int readable_ = 0;
+  int broken_ = 0;
+  int drained_ = 0;
+};
+
+TEST_F(StreamTest, SendsSmallAndLargePiecesInOrder) {
+  const std::string large(100000, 'L');
+  stream_->Write("head ");
+  stream_->Write(Slice::OfString(large));
+  stream_->Write("tail");
+  char* const room = stream_->ReserveWrite(10);
+  room[0] = '!';
+  stream_->CommitWrite(1);
+  EXPECT_EQ(stream_->queued(), large.size() + 10);
+  stream_->Flush();
+  EXPECT_EQ(ReadPeer(), "head " + large + "tail!");
+  EXPECT_EQ(stream_->queued(), 0u);
+}
+
+TEST_F(StreamTest, GoesOnWhenTheKernelHasRoomAgain) {
+  std::string expected;
+  for (int i = 0; i < 200; ++i) {
+    const std::string piece(20000 + i, static_cast<char>('a' + i % 26));
+    expected += piece;
+    expected += "small";
+    stream_->Write(Slice::OfString(piece));
+    stream_->Write("small");
+  }
+  stream_->Flush();
+  EXPECT_GT(stream_->queued(), 0u);
+  std::string got;
+  while (got.size() < expected.size()) {
+    got += ReadPeer();
+    loop_->RunRound(Wait::kNo);
+  }
+  EXPECT_TRUE(got == expected);
+  EXPECT_EQ(drained_, 1);
+}
+
+TEST_F(StreamTest, HoldsALargeSliceUntilItIsSent) {
+  BlockPool pool;
+  BlockRef block = pool.Allocate(8 << 20);
+  const char* const data = block->data();
+  stream_->Write(Slice(std::move(block), data, 8 << 20));
+  stream_->Flush();
+  EXPECT_EQ(pool.live_blocks(), 1u);
+  while (stream_->queued() > 0) {
+    ReadPeer();
+    loop_->RunRound(Wait::kNo);
+  }
+  EXPECT_EQ(pool.live_blocks(), 0u);
+}
+
+TEST_F(StreamTest, IsNotReadableWhilePaused) {
+  ASSERT_EQ(send(peer_, "x", 1, 0), 1);
+  stream_->PauseReading();
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(readable_, 0);
+  stream_->ResumeReading();
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(readable_, 1);
+}
+
+TEST_F(StreamTest, TellsTheEndOfInputFromAHangUp) {
+  char byte;
+  shutdown(peer_, SHUT_WR);
+  EXPECT_EQ(stream_->Read(&byte, 1).state, ReadState::kEof);
+  stream_->PauseReading();
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(broken_, 0);
+  close(peer_);
+  peer_ = -1;
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(broken_, 1);
+}
+
+TEST_F(StreamTest, BreaksOnceWhenAWriteFails) {
+  close(peer_);
+  peer_ = -1;
+  stream_->Write("lost");
+  stream_->Flush();
+  EXPECT_EQ(broken_, 1);
+  EXPECT_FALSE(stream_->is_open());
+}
+
+}  // namespace
+}  // namespace pt::net
