@@ -34,6 +34,8 @@ class Runner final : public SessionOwner {
   Status RunFirstAnswer();
   Status RunLoad();
   Status RunVanishing();
+  // After clients vanished the server must still be there, and answer one more rightly.
+  Status CheckStillRight();
 
   Status OpenActive();
   Status OpenIdle();
