@@ -78,6 +78,12 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
+def _environment(kind: Kind) -> dict[str, str]:
+    """Ours; a peer must not find the wrong `pytriton` by it."""
+    hidden = ("PYTHONPATH", "PYTHONHOME") if kind.requirements else ()
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
 @dataclass
 class Server:
     """A running server of a kind, in its own session. Use as a context manager."""
@@ -109,7 +115,12 @@ class Server:
         started_ns = time.monotonic_ns()
         with open(LOGS / f"{self.kind.name.lower()}.log", "ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=LOGS, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=LOGS,
+                env=_environment(self.kind),
+                start_new_session=True,
             )
         try:
             first = tool.run(self.target(self.kind.protocols[0]), first_answer=60)
