@@ -64,11 +64,15 @@ void HandleGenerate(RestCall& call) { Handle(call, GenerateMode::kOne); }
 void HandleGenerateStream(RestCall& call) { Handle(call, GenerateMode::kStream); }
 
 void GenerateResponder::Send(InferResponse&& response, Finality finality) {
-  if (mode_ == GenerateMode::kStream) {
+  if (!sink_) return;
+  if (is_cancelled()) {
+    // Nobody is there to read it.
+  } else if (mode_ == GenerateMode::kStream) {
     SendStream(std::move(response), finality);
   } else {
     SendOne(std::move(response), finality);
   }
+  if (finality == Finality::kFinal) sink_.Reset();
 }
 
 void GenerateResponder::BeginStream(int status) {

@@ -34,11 +34,11 @@ class GenerateResponder final : public Responder {
   BlockPool* const pool_;
   const std::string id_;
   const GenerateMode mode_;
-  const RefPtr<HttpReplySink> sink_;
-  bool has_begun_ = false;  // stream: the head was sent
-  int responses_ = 0;       // one: how many came
-  Status status_;           // one: of the only response
-  Slice only_;              // one: its object
+  RefPtr<HttpReplySink> sink_;  // null once answered: the sink may hold this responder
+  bool has_begun_ = false;      // stream: the head was sent
+  int responses_ = 0;           // one: how many came
+  Status status_;               // one: of the only response
+  Slice only_;                  // one: its object
 };
 
 }  // namespace pt::api
