@@ -18,6 +18,7 @@ VANISHING = 256
 SLEEPING_BATCH = 32  # as in servers/triton_server.py
 SLEEP_SECONDS = 0.005
 SETTLE_SECONDS = 10.0
+STEADY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -128,19 +129,22 @@ def idle_connections(bench: Bench, server: Server) -> dict:
     }
 
 
-def _settled(read: Callable[[], int], goal: int) -> int:
-    """Reads until the value is at most `goal`, for some seconds; the last value."""
+def _steady(read: Callable[[], int]) -> int:
+    """Reads until the value has stayed the same for half a second, for ten seconds at most."""
     end = time.monotonic() + SETTLE_SECONDS
     value = read()
-    while value > goal and time.monotonic() < end:
-        time.sleep(0.1)
-        value = read()
+    same_since = time.monotonic()
+    while time.monotonic() < min(end, same_since + STEADY_SECONDS):
+        time.sleep(0.05)
+        now = read()
+        if now != value:
+            value, same_since = now, time.monotonic()
     return value
 
 
 def vanishing(bench: Bench, server: Server, protocol: str) -> dict:
     """Clients that drop their connections with 256 requests under way, again and again."""
-    before = processes.descriptors(server.pid)
+    before = _steady(lambda: processes.descriptors(server.pid))
     pss_before = processes.pss_bytes(server.pid)
     totals = {"vanished": 0, "vanish_rounds": 0}
     try:
@@ -157,7 +161,7 @@ def vanishing(bench: Bench, server: Server, protocol: str) -> dict:
                 totals[name] += result[name]
     except LoadError as error:
         return {**totals, "is_alive": False, "fault": str(error)}
-    after = _settled(lambda: processes.descriptors(server.pid), before)
+    after = _steady(lambda: processes.descriptors(server.pid))
     return {
         **totals,
         "is_alive": True,
