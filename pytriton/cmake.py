@@ -16,7 +16,9 @@ def prefix() -> str:
         The absolute path of the installed package, which holds ``include/``, ``lib/cmake/`` and
         ``libpytriton.so``.
     """
-    return str(pathlib.Path(__file__).resolve().parent)
+    from pytriton import _core
+
+    return str(pathlib.Path(_core.__file__).resolve().parent)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ REQUESTS = [
         400,
         "",
     ),
-    ("POST", "/v2/models/add_sub/infer", b"x", {"Content-Encoding": "br"}, 415, "br"),
+    ("POST", "/v2/models/add_sub/infer", b"x", {"Content-Encoding": "br"}, 501, "Unsupported"),
     ("POST", "/v2/models/add_sub/infer", b"", {}, 400, "Raw request must only have 1 input"),
 ]
 
@@ -245,7 +245,8 @@ def infer_request(**more: object) -> service_pb2.ModelInferRequest:
 
 
 def spoil_shape(request: service_pb2.ModelInferRequest) -> None:
-    request.inputs[0].shape[:] = [-1, 4]
+    for tensor in request.inputs:
+        tensor.shape[:] = [-1, 4]
 
 
 def spoil_size(request: service_pb2.ModelInferRequest) -> None:
