@@ -48,9 +48,15 @@ def closed_gate(zoo: Server) -> Iterator[Server]:
         assert read_response(first)[0] == 200
 
 
+def leave(zoo: Server, sock: socket.socket) -> None:
+    """Closes the connection and waits until the server has noticed."""
+    open_before = zoo.descriptors()
+    sock.close()
+    wait_until(lambda: zoo.descriptors() < open_before, "the server to close the connection")
+
+
 def finish(zoo: Server) -> list[int]:
     """Opens the gate, lets a last request through, gives what the callable saw."""
-    zoo.wait_pending("gate", 0)
     zoo.control("open")
     with send(zoo, 99) as last:
         assert read_response(last)[0] == 200
@@ -60,7 +66,7 @@ def finish(zoo: Server) -> list[int]:
 def test_a_client_that_disconnects_leaves_the_queue(closed_gate: Server):
     gone = send(closed_gate, 2)
     closed_gate.wait_pending("gate", 1)
-    gone.close()
+    leave(closed_gate, gone)
     assert finish(closed_gate) == [1, 99]
 
 
@@ -68,7 +74,7 @@ def test_a_client_that_resets_leaves_the_queue(closed_gate: Server):
     gone = send(closed_gate, 2)
     closed_gate.wait_pending("gate", 1)
     gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    gone.close()
+    leave(closed_gate, gone)
     assert finish(closed_gate) == [1, 99]
 
 
@@ -77,15 +83,19 @@ def test_an_http2_client_that_leaves(closed_gate: Server):
     command = ["curl", "-s", "--http2-prior-knowledge", "--data-binary", gate_body(2), url]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as curl:
         closed_gate.wait_pending("gate", 1)
+        open_before = closed_gate.descriptors()
         curl.kill()
+    wait_until(lambda: closed_gate.descriptors() < open_before, "the connection to be closed")
     assert finish(closed_gate) == [1, 99]
 
 
 def test_a_cancelled_grpc_call_leaves_the_queue(closed_gate: Server):
     with grpc.insecure_channel(f"127.0.0.1:{closed_gate.grpc}") as channel:
-        call = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.future(gate_request(2))
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        call = stub.ModelInfer.future(gate_request(2))
         closed_gate.wait_pending("gate", 1)
         call.cancel()
+        stub.ServerLive(service_pb2.ServerLiveRequest())  # answered after the cancellation was read
         assert finish(closed_gate) == [1, 99]
 
 
@@ -104,6 +114,7 @@ def test_a_closed_stream_cancels_its_requests(closed_gate: Server):
         call = stub.ModelStreamInfer(iter([gate_request(2), gate_request(3)]))
         closed_gate.wait_pending("gate", 2)
         call.cancel()
+        stub.ServerLive(service_pb2.ServerLiveRequest())
         assert finish(closed_gate) == [1, 99]
 
 
@@ -114,8 +125,7 @@ def test_others_in_the_queue_stay(closed_gate: Server):
         closed_gate.wait_pending("gate", 2)
         with send(closed_gate, 4) as behind:
             closed_gate.wait_pending("gate", 3)
-            gone.close()
-            closed_gate.wait_pending("gate", 2)
+            leave(closed_gate, gone)
             closed_gate.control("open")
             assert read_response(before)[0] == 200
             assert read_response(behind)[0] == 200
