@@ -33,6 +33,8 @@ PYTRITON_TRITON_CONFIG_HTTP_PORT for --http-port, which the app's own configurat
 Boolean options may be given alone for true. List options may be given several times.
 """
 
+EXIT_WORK_LEFT = 3
+
 _Row = dict[str, Any]
 
 
@@ -166,13 +168,14 @@ def _find_triton(names: dict[str, Any], app: str) -> Any:
     return next(iter(found.values()))
 
 
-def _serve(command: CommandLine) -> None:
+def _serve(command: CommandLine) -> int:
     _options.COMMAND_LINE.set(command.options)
     sys.argv = [command.app, *command.arguments]
     sys.path.insert(0, os.getcwd())
     triton = _load(command.app)
     if triton is not None and not triton.has_run:
         triton.serve()
+    return EXIT_WORK_LEFT if triton is not None and triton.has_left_work else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -182,7 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Without the program's name; None: those of this process.
 
     Returns:
-        The exit code: 0 after a clean stop, 1 when serving failed, 2 when the command is wrong.
+        The exit code: 0 after a clean stop, 1 when serving failed, 2 when the command is wrong,
+        3 when work was still under way at the exit timeout.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     rows = _core.option_table()
@@ -190,15 +194,23 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(help_text(rows))
         return 0
     try:
-        _serve(parse(arguments, rows))
+        return _serve(parse(arguments, rows))
     except UsageError as error:
         sys.stderr.write(f"{_USAGE}\nerror: {error}\nTry --help.\n")
         return 2
     except PyTritonError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    return 0
+
+
+def _end_process(code: int) -> None:
+    """Exits; a callable that outlived the exit timeout is not waited for."""
+    if code != EXIT_WORK_LEFT:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _end_process(main())

@@ -114,6 +114,7 @@ class Triton:
         self._models: dict[_ModelKey, ModelBinding] = {}
         self._context = TritonContext()
         self._server: _core.Server | None = None
+        self._has_left_work = False
         self._was_stopped = False  # models of an earlier run may be bound anew
 
     def bind(
@@ -233,6 +234,7 @@ class Triton:
         try:
             server.stop()
         except PyTritonRuntimeError as error:
+            self._has_left_work = True
             LOGGER.warning("%s", error)
         finally:
             if self._workspace is not None:
@@ -254,6 +256,11 @@ class Triton:
     def has_run(self) -> bool:
         """Whether the server has been started at least once."""
         return self._server is not None or self._was_stopped
+
+    @property
+    def has_left_work(self) -> bool:
+        """Whether a stop gave up on work that was still under way at the exit timeout."""
+        return self._has_left_work
 
     def get_access_token(self) -> str | None:
         """The token that restricted endpoints ask for, or None."""
