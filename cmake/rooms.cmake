@@ -36,7 +36,7 @@ set(PT_NEEDS_tensor tensor base)
 set(PT_NEEDS_infer infer tensor base)
 set(PT_NEEDS_schedule schedule infer tensor base)
 set(PT_NEEDS_backend backend infer tensor base)
-set(PT_NEEDS_repo repo infer tensor base)
+set(PT_NEEDS_repo repo infer wire tensor base)
 set(PT_NEEDS_api api repo infer wire tensor base)
 set(PT_NEEDS_server ${PT_ROOMS})
 

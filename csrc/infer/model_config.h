@@ -67,6 +67,11 @@ struct ModelConfig {
   bool is_decoupled = false;
   bool response_cache = false;
   std::map<std::string, std::string> parameters;
+  // The complete configuration of a model that comes from a repository, with everything that the
+  // fields above leave out: inference.ModelConfig as protobuf bytes, and as Triton's JSON. Empty
+  // for a bound model.
+  std::string document_proto;
+  std::string document_json;
 
   int FindInput(std::string_view input) const;    // -1: no such input
   int FindOutput(std::string_view output) const;  // -1: no such output

@@ -17,7 +17,7 @@ MAY_KNOW = {
     "infer": {"tensor", "base"},
     "schedule": {"infer", "tensor", "base"},
     "backend": {"infer", "tensor", "base"},
-    "repo": {"infer", "tensor", "base"},
+    "repo": {"infer", "wire", "tensor", "base"},
     "api": {"repo", "infer", "wire", "tensor", "base"},
     "server": {
         *("api", "repo", "backend", "schedule", "infer"),
