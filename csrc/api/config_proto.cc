@@ -1,15 +1,12 @@
 #include "api/config_proto.h"
 
-#include "api/proto_json.h"
-#include "wire/json_writer.h"
+#include "base/status.h"
 #include "wire/proto/control.pb.h"
 #include "wire/proto/model_config.pb.h"
+#include "wire/proto_json.h"
 
 namespace pt::api {
 namespace {
-
-// Room for the text of a small configuration.
-constexpr size_t kExpectedJson = 2048;
 
 // The enums have one order of their own in the protocol.
 inference::DataType ToProto(DataType type) {
@@ -115,6 +112,7 @@ void Fill(const ModelConfig& config, inference::ModelConfig* proto) {
 }  // namespace
 
 std::string ModelConfigProto(const ModelConfig& config) {
+  if (!config.document_proto.empty()) return config.document_proto;
   inference::ModelConfig proto;
   Fill(config, &proto);
   return proto.SerializeAsString();
@@ -122,16 +120,19 @@ std::string ModelConfigProto(const ModelConfig& config) {
 
 std::string ModelConfigResponseProto(const ModelConfig& config) {
   inference::ModelConfigResponse response;
-  Fill(config, response.mutable_config());
+  if (config.document_proto.empty()) {
+    Fill(config, response.mutable_config());
+  } else if (!response.mutable_config()->ParseFromString(config.document_proto)) {
+    PT_DCHECK(false);  // whoever set it serialized the same message
+  }
   return response.SerializeAsString();
 }
 
 std::string ModelConfigJson(const ModelConfig& config) {
+  if (!config.document_json.empty()) return config.document_json;
   inference::ModelConfig proto;
   Fill(config, &proto);
-  wire::JsonWriter writer(nullptr, kExpectedJson);
-  WriteProtoJson(proto, &writer);
-  return std::string(writer.view());
+  return wire::ProtoJson(proto);
 }
 
 }  // namespace pt::api

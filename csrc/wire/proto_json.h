@@ -1,16 +1,20 @@
 // The JSON form of a protobuf message as Triton gives it: .proto names in the order of declaration,
 // defaults of scalar fields written out, 64-bit integers as numbers, enum values by name.
 //
-// Included by .cc files only, as it names libprotobuf's types.
 // Thread rule: pure.
 #pragma once
 
-#include <google/protobuf/message.h>
+#include <string>
 
 #include "wire/json_writer.h"
 
-namespace pt::api {
+namespace google::protobuf {
+class Message;
+}
 
-void WriteProtoJson(const google::protobuf::Message& message, wire::JsonWriter* writer);
+namespace pt::wire {
 
-}  // namespace pt::api
+void WriteProtoJson(const google::protobuf::Message& message, JsonWriter* writer);
+std::string ProtoJson(const google::protobuf::Message& message);
+
+}  // namespace pt::wire

@@ -1,19 +1,22 @@
-#include "api/proto_json.h"
+#include "wire/proto_json.h"
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
-namespace pt::api {
+namespace pt::wire {
 namespace {
 
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-using wire::JsonWriter;
+
+// Room for the text of a small configuration.
+constexpr size_t kExpectedJson = 2048;
 
 // One element of a field: the whole of a singular one (index -1), or one of a repeated one.
 struct Element {
@@ -174,4 +177,10 @@ void WriteProtoJson(const Message& message, JsonWriter* writer) {
   writer->Raw("}");
 }
 
-}  // namespace pt::api
+std::string ProtoJson(const Message& message) {
+  JsonWriter writer(nullptr, kExpectedJson);
+  WriteProtoJson(message, &writer);
+  return std::string(writer.view());
+}
+
+}  // namespace pt::wire
