@@ -41,7 +41,7 @@ set(PT_NEEDS_api api repo infer wire tensor base)
 set(PT_NEEDS_server ${PT_ROOMS})
 
 set(PT_CORE_OBJECTS)
-set(PT_LIBRARIES protobuf::libprotobuf ZLIB::ZLIB spdlog::spdlog simdjson::simdjson ${PYTRITON_NGHTTP2})
+set(PT_LIBRARIES protobuf::libprotobuf ZLIB::ZLIB spdlog::spdlog simdjson::simdjson ${PYTRITON_NGHTTP2} ${PYTRITON_YAML})
 foreach(room ${PT_ROOMS})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/${room}/*.cc)
   if(sources)

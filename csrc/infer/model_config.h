@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct TensorSpec {
   bool is_optional = false;         // inputs only
   bool allows_ragged = false;       // inputs only
   std::vector<std::string> labels;  // outputs only: classification labels by index
+  std::optional<Shape> reshape;     // what the backend sees instead of dims
 };
 
 enum class TimeoutAction { kReject, kDelay };
@@ -67,6 +69,7 @@ struct ModelConfig {
   bool is_decoupled = false;
   bool response_cache = false;
   std::map<std::string, std::string> parameters;
+  std::map<std::string, std::string> metric_tags;  // labels on this model's metrics
   // The complete configuration of a model that comes from a repository, with everything that the
   // fields above leave out: inference.ModelConfig as protobuf bytes, and as Triton's JSON. Empty
   // for a bound model.

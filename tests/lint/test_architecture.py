@@ -32,6 +32,7 @@ MAY_KNOW = {
 MACRO_HEADERS = {"base/status.h", "base/log.h", "base/thread_annotations.h"}
 # Slow to compile, or generated: only .cc files include them, so that nobody pays who doesn't ask.
 HEAVY = ("boost/", "simdjson", "spdlog/", "fmt/", "google/protobuf/", "nghttp2/", "wire/proto/")
+HEAVY += ("yaml.h",)
 
 SOURCES = files("csrc", suffixes=(".h", ".cc", ".pyx", ".pxd"))
 CPP = [path for path in SOURCES if path.suffix in (".h", ".cc")]

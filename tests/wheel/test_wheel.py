@@ -18,7 +18,7 @@ from e2e.harness import Server
 ROOT = Path(__file__).parents[2]
 MAX_BYTES = 15 << 20
 # What Debian's -dev packages bring along, and our own.
-OUR_LIBRARIES = re.compile(r"/lib(pytriton|nghttp2|protobuf|simdjson|spdlog|fmt)[^/]*$")
+OUR_LIBRARIES = re.compile(r"/lib(pytriton|nghttp2|protobuf|simdjson|spdlog|fmt|yaml)[^/]*$")
 
 
 @pytest.fixture(scope="module")

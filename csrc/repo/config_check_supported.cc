@@ -1,0 +1,40 @@
+#include "repo/config_check.h"
+#include "wire/proto/model_config.pb.h"
+
+namespace pt::repo {
+namespace {
+
+Status NotSupported(const inference::ModelConfig& config, std::string_view what,
+                    std::string_view mend) {
+  return Unsupported("this server does not support " + std::string(what) + " yet, asked for by " +
+                     "model '" + config.name() + "': " + std::string(mend));
+}
+
+}  // namespace
+
+Status CheckSupported(const inference::ModelConfig& config) {
+  if (config.has_sequence_batching()) {
+    return NotSupported(config, "sequence_batching",
+                        "remove it, or keep the state of sequences in the model");
+  }
+  if (config.has_ensemble_scheduling()) {
+    return NotSupported(config, "ensemble_scheduling",
+                        "call the steps from a python model instead");
+  }
+  if (!config.model_repository_agents().agents().empty()) {
+    return NotSupported(config, "model_repository_agents",
+                        "do what agent '" + config.model_repository_agents().agents(0).name() +
+                            "' does before the model is copied here");
+  }
+  if (config.parameters().contains("TRITON_BATCH_STRATEGY_PATH")) {
+    return NotSupported(config, "custom batching libraries",
+                        "remove parameter TRITON_BATCH_STRATEGY_PATH");
+  }
+  if (!config.batch_input().empty() || !config.batch_output().empty()) {
+    return NotSupported(config, "batch_input and batch_output",
+                        "let the model count the elements of its requests");
+  }
+  return {};
+}
+
+}  // namespace pt::repo
