@@ -5,7 +5,8 @@ from __future__ import annotations
 import pkgutil
 from typing import Any
 
-# In a checkout the sources shadow the installed package, which holds the native modules: both count.
+# In a checkout the sources shadow the installed package, which holds the native modules: both
+# count.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 __all__ = ["__version__", "client", "model_config", "triton"]

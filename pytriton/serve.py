@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import runpy
 import sys
@@ -32,8 +33,6 @@ Options given here win over those in the app. Every option is also a variable, s
 PYTRITON_TRITON_CONFIG_HTTP_PORT for --http-port, which the app's own configuration wins over.
 Boolean options may be given alone for true. List options may be given several times.
 """
-
-EXIT_WORK_LEFT = 3
 
 _Row = dict[str, Any]
 
@@ -168,14 +167,23 @@ def _find_triton(names: dict[str, Any], app: str) -> Any:
     return next(iter(found.values()))
 
 
-def _serve(command: CommandLine) -> int:
+def _serve(command: CommandLine) -> None:
     _options.COMMAND_LINE.set(command.options)
     sys.argv = [command.app, *command.arguments]
     sys.path.insert(0, os.getcwd())
     triton = _load(command.app)
     if triton is not None and not triton.has_run:
         triton.serve()
-    return EXIT_WORK_LEFT if triton is not None and triton.has_left_work else 0
+    if triton is not None and triton.has_left_work:
+        _exit_at_once()
+
+
+def _exit_at_once() -> None:
+    """Ends the process with code 1, as Triton's does: a callable still runs."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -185,8 +193,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Without the program's name; None: those of this process.
 
     Returns:
-        The exit code: 0 after a clean stop, 1 when serving failed, 2 when the command is wrong,
-        3 when work was still under way at the exit timeout.
+        The exit code: 0 after a clean stop, 1 when serving failed, 2 when the command is wrong.
+        With work still under way at the exit timeout the process ends here, with 1.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     rows = _core.option_table()
@@ -194,23 +202,15 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(help_text(rows))
         return 0
     try:
-        return _serve(parse(arguments, rows))
+        _serve(parse(arguments, rows))
     except UsageError as error:
         sys.stderr.write(f"{_USAGE}\nerror: {error}\nTry --help.\n")
         return 2
     except PyTritonError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-
-
-def _end_process(code: int) -> None:
-    """Exits; a callable that outlived the exit timeout is not waited for."""
-    if code != EXIT_WORK_LEFT:
-        sys.exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    return 0
 
 
 if __name__ == "__main__":
-    _end_process(main())
+    sys.exit(main())

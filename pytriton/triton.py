@@ -114,7 +114,8 @@ class Triton:
         self._models: dict[_ModelKey, ModelBinding] = {}
         self._context = TritonContext()
         self._server: _core.Server | None = None
-        self._has_left_work = False
+        # Servers whose callables outlived the exit timeout: dropping one would wait for them.
+        self._unfinished: list[_core.Server] = []
         self._was_stopped = False  # models of an earlier run may be bound anew
 
     def bind(
@@ -234,7 +235,7 @@ class Triton:
         try:
             server.stop()
         except PyTritonRuntimeError as error:
-            self._has_left_work = True
+            self._unfinished.append(server)
             LOGGER.warning("%s", error)
         finally:
             if self._workspace is not None:
@@ -260,7 +261,7 @@ class Triton:
     @property
     def has_left_work(self) -> bool:
         """Whether a stop gave up on work that was still under way at the exit timeout."""
-        return self._has_left_work
+        return bool(self._unfinished)
 
     def get_access_token(self) -> str | None:
         """The token that restricted endpoints ask for, or None."""

@@ -112,9 +112,8 @@ void Http2Protocol::DrainCalls(Http2Call::DrainStep step) {
 
 void Http2Protocol::FailCalls(const std::string& reason) {
   if (!session_) return;
-  session_->ForEachStream([&reason](wire::Http2Stream* stream) {
-    static_cast<Http2Call*>(stream)->FailCall(reason);
-  });
+  session_->ForEachStream(
+      [&reason](wire::Http2Stream* stream) { static_cast<Http2Call*>(stream)->FailCall(reason); });
   connection_->MarkDirty();
 }
 

@@ -227,9 +227,7 @@ void GrpcCall::BeginDrain(DrainStep step) {
   if (has_messages_ || step == DrainStep::kLast) HalfClose();
 }
 
-void GrpcCall::FailCall(const std::string& reason) {
-  Fail(api::GrpcCode::kUnavailable, reason);
-}
+void GrpcCall::FailCall(const std::string& reason) { Fail(api::GrpcCode::kUnavailable, reason); }
 
 void GrpcCall::OnDeadline() {
   StopDeadline();

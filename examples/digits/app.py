@@ -8,12 +8,12 @@ Input ``image``: 8x8 grey values from 0 to 16. Outputs: ``digit`` and the ten ``
 from __future__ import annotations
 
 import numpy as np
-from pytriton.triton import Triton
 from sklearn.linear_model import LogisticRegression
 
 from digits_data import load
 from pytriton.decorators import batch
 from pytriton.model_config import ModelConfig, Tensor
+from pytriton.triton import Triton
 
 train_images, train_digits, test_images, test_digits = load()
 classifier = LogisticRegression(max_iter=200)

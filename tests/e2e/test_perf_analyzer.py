@@ -28,7 +28,7 @@ def test_perf_analyzer(zoo: Server, protocol: str, extra: list[str]):
     binary, environment = perf_analyzer()
     command = [binary, "-m", "add_sub", "-i", protocol, "-u", f"127.0.0.1:{getattr(zoo, protocol)}"]
     command += ["--concurrency-range", "4", "--measurement-mode", "count_windows", *extra]
-    command += ["--measurement-request-count", "200", "-s", "99", "-r", "3", "-b", "2"]
+    command += ["--measurement-request-count", "200", "-s", "999", "-r", "10", "-b", "2"]
     result = subprocess.run(
         command, env=environment, text=True, capture_output=True, timeout=100, check=False
     )

@@ -1,5 +1,5 @@
-// Any bytes as a ModelInferRequest: our reader, whole and in parts, must agree with libprotobuf's, and
-// read nothing outside of the message.
+// Any bytes as a ModelInferRequest: our reader, whole and in parts, must agree with libprotobuf's,
+// and read nothing outside of the message.
 
 #include <cstdint>
 #include <cstdio>
