@@ -74,8 +74,3 @@ def warn_of_ineffective(options: OptionTexts) -> None:
     ]
     if ineffective:
         LOGGER.warning("These options have no effect in this version: %s", ", ".join(ineffective))
-
-
-def is_active(name: str) -> bool:
-    """Whether the core does what this option says."""
-    return any(row["name"] == name and row["active"] for row in _core.option_table())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
 
 from pytriton.exceptions import PyTritonValidationError
@@ -26,6 +27,7 @@ DEFAULT_PROTECTED_ENDPOINTS = [
     "logging",
 ]
 TRITON_ACCESS_HEADER = "triton-access-token"
+TOKEN_VARIABLE = "PYTRITON_ACCESS_TOKEN"
 
 
 @dataclasses.dataclass
@@ -33,7 +35,8 @@ class TritonSecurityConfig:
     """Who may call which endpoints.
 
     Attributes:
-        access_token: Token that restricted endpoints ask for; None: a random one.
+        access_token: Token that restricted endpoints ask for; None: that of the variable
+            PYTRITON_ACCESS_TOKEN, else a random one.
         restricted_endpoints: Names of endpoints; None: DEFAULT_PROTECTED_ENDPOINTS; []: none.
     """
 
@@ -46,7 +49,7 @@ class TritonSecurityConfig:
             self.restricted_endpoints = list(DEFAULT_PROTECTED_ENDPOINTS)
         self._validate_endpoint_names(self.restricted_endpoints)
         if self.access_token is None and self.restricted_endpoints:
-            self.access_token = secrets.token_urlsafe(32)
+            self.access_token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
 
     @staticmethod
     def _validate_endpoint_names(endpoint_names: list[str]) -> None:
@@ -57,14 +60,16 @@ class TritonSecurityConfig:
                 f"Valid endpoints are: {', '.join(sorted(VALID_TRITON_ENDPOINTS))}"
             )
 
-    def to_restriction(self) -> str | None:
-        """The value of http-restricted-api and grpc-restricted-protocol; None: no restriction.
+    def to_options(self) -> dict[str, str | list[str]]:
+        """The core's options that ask for the token; empty: no restriction.
 
         Raises:
             ValueError: There is something to protect and the token is empty.
         """
         if not self.restricted_endpoints:
-            return None
+            return {}
         if not self.access_token:
             raise ValueError("access_token cannot be None or empty")
-        return f"{','.join(self.restricted_endpoints)}:{TRITON_ACCESS_HEADER}={self.access_token}"
+        names = ",".join(dict.fromkeys(self.restricted_endpoints))
+        restriction = f"{names}:{TRITON_ACCESS_HEADER}={self.access_token}"
+        return {"http-restricted-api": [restriction], "grpc-restricted-protocol": [restriction]}

@@ -92,7 +92,8 @@ class Triton:
             workspace: A path to a directory that does not exist, or a Workspace. Bound models need
                 no files: without one, none is made.
             triton_lifecycle_policy: Whether entering the context starts the server.
-            security_config: Endpoints that need a token.
+            security_config: Endpoints that need a token; None: those that change or watch the
+                server need one that `get_access_token` tells.
             options: Further options by their command-line names, such as
                 `{"max-connections": 100}`; they win over `config`.
 
@@ -103,9 +104,8 @@ class Triton:
         """
         self._config, environment = _options.merge_environment(config or TritonConfig())
         self._more_options = {**environment, **_options.to_texts(options or {})}
-        self._has_own_security = security_config is not None
         self._security_config = security_config or TritonSecurityConfig()
-        self._restriction = self._security_config.to_restriction()
+        self._security_config.to_options()  # refuses an empty token here
         if isinstance(workspace, (str, pathlib.Path)):
             workspace = Workspace(workspace)
         self._workspace = workspace
@@ -298,15 +298,10 @@ class Triton:
     def _core_options(self) -> _options.OptionTexts:
         options = {
             **_options.to_texts(self._config.to_dict()),
+            **self._security_config.to_options(),
             **self._more_options,
             **_options.COMMAND_LINE.get({}),
         }
-        if self._restriction is not None:
-            if _options.is_active("http-restricted-api"):
-                options["http-restricted-api"] = [self._restriction]
-                options["grpc-restricted-protocol"] = [self._restriction]
-            elif self._has_own_security:
-                LOGGER.warning("security_config has no effect in this version")
         _options.warn_of_ineffective(options)
         level = options.get("log-verbose", "0")
         if level != "0":

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/access.h"
 #include "api/service.h"
 #include "base/status.h"
 
@@ -28,6 +29,7 @@ struct GrpcMethod {
   std::string_view path;
   MethodKind kind = MethodKind::kUnary;
   UnaryFunction function = nullptr;
+  ApiGroup group = ApiGroup::kOpen;  // whom it can be restricted with
 };
 
 // Null when there is no such method.

@@ -30,6 +30,10 @@ RefPtr<GrpcHandler> GrpcServer::Start(const GrpcCallInfo& info, const CallContex
                                       RefPtr<GrpcSink> sink) {
   const GrpcMethod* method = FindGrpcMethod(info.path);
   if (method == nullptr) return nullptr;
+  std::string refusal = service_->options().grpc_access.Refusal(method->group, info.head);
+  if (!refusal.empty()) {
+    return MakeRef<FailedCall>(Unavailable(std::move(refusal)), std::move(sink));
+  }
   switch (method->kind) {
     case MethodKind::kInfer:
     case MethodKind::kStreamInfer:

@@ -9,58 +9,74 @@
 namespace pt::api {
 namespace {
 
-constexpr RestRoute Get(std::string_view pattern, RestHandler handler, std::string_view type) {
-  return {pattern, handler, nullptr, type, false};
+using enum ApiGroup;
+
+constexpr RestRoute Get(ApiGroup group, std::string_view pattern, RestHandler handler,
+                        std::string_view type) {
+  return {group, pattern, handler, nullptr, type, false};
 }
-constexpr RestRoute Post(std::string_view pattern, RestHandler handler, std::string_view type) {
-  return {pattern, nullptr, handler, type, false};
+constexpr RestRoute Post(ApiGroup group, std::string_view pattern, RestHandler handler,
+                         std::string_view type) {
+  return {group, pattern, nullptr, handler, type, false};
+}
+constexpr RestRoute Both(ApiGroup group, std::string_view pattern, RestHandler get,
+                         RestHandler post) {
+  return {group, pattern, get, post, kJsonType, false};
 }
 constexpr RestRoute Infer(std::string_view pattern) {
-  return {pattern, nullptr, HandleInfer, kPlainType, true};
+  return {kInference, pattern, nullptr, HandleInfer, kPlainType, true};
 }
 
 // Rows are tried in order: the busiest first, and "stats" before a model of that name.
 constexpr std::array kRoutes = {
     Infer("/v2/models/{model}/infer"),
     Infer("/v2/models/{model}/versions/{version}/infer"),
-    Get("/v2/health/live", HandleLive, kPlainType),
-    Get("/v2/health/ready", HandleReady, kPlainType),
-    Post("/v2/models/{model}/generate", HandleGenerate, kJsonType),
-    Post("/v2/models/{model}/versions/{version}/generate", HandleGenerate, kJsonType),
-    Post("/v2/models/{model}/generate_stream", HandleGenerateStream, kJsonType),
-    Post("/v2/models/{model}/versions/{version}/generate_stream", HandleGenerateStream, kJsonType),
-    Get("/v2/models/stats", HandleStatistics, kJsonType),
-    Get("/v2/models/{model}/stats", HandleStatistics, kJsonType),
-    Get("/v2/models/{model}/versions/{version}/stats", HandleStatistics, kJsonType),
-    Get("/v2/models/{model}/ready", HandleModelReady, kPlainType),
-    Get("/v2/models/{model}/versions/{version}/ready", HandleModelReady, kPlainType),
-    Get("/v2/models/{model}/config", HandleModelConfig, kJsonType),
-    Get("/v2/models/{model}/versions/{version}/config", HandleModelConfig, kJsonType),
-    RestRoute{"/v2/models/{model}/trace/setting", HandleTraceSetting, HandleTraceSetting,
-              kJsonType},
-    Get("/v2/models/{model}", HandleModelMetadata, kJsonType),
-    Get("/v2/models/{model}/versions/{version}", HandleModelMetadata, kJsonType),
-    Get("/v2", HandleServerMetadata, kJsonType),
-    RestRoute{"/v2/trace/setting", HandleTraceSetting, HandleTraceSetting, kJsonType},
-    RestRoute{"/v2/logging", HandleLogging, HandleUpdateLogging, kJsonType},
-    Post("/v2/repository/index", HandleIndex, kJsonType),
-    Post("/v2/repository/{repository}/index", HandleIndex, kJsonType),
-    Post("/v2/repository/models/{model}/load", HandleLoad, kJsonType),
-    Post("/v2/repository/{repository}/models/{model}/load", HandleLoad, kJsonType),
-    Post("/v2/repository/models/{model}/unload", HandleUnload, kJsonType),
-    Post("/v2/repository/{repository}/models/{model}/unload", HandleUnload, kJsonType),
-    Get("/v2/systemsharedmemory/status", HandleMemoryStatus, kJsonType),
-    Get("/v2/systemsharedmemory/region/{region}/status", HandleMemoryStatus, kJsonType),
-    Post("/v2/systemsharedmemory/register", HandleMemoryRegister, kJsonType),
-    Post("/v2/systemsharedmemory/region/{region}/register", HandleMemoryRegister, kJsonType),
-    Post("/v2/systemsharedmemory/unregister", HandleMemoryUnregister, kJsonType),
-    Post("/v2/systemsharedmemory/region/{region}/unregister", HandleMemoryUnregister, kJsonType),
-    Get("/v2/cudasharedmemory/status", HandleMemoryStatus, kJsonType),
-    Get("/v2/cudasharedmemory/region/{region}/status", HandleMemoryStatus, kJsonType),
-    Post("/v2/cudasharedmemory/register", HandleMemoryRegister, kJsonType),
-    Post("/v2/cudasharedmemory/region/{region}/register", HandleMemoryRegister, kJsonType),
-    Post("/v2/cudasharedmemory/unregister", HandleMemoryUnregister, kJsonType),
-    Post("/v2/cudasharedmemory/region/{region}/unregister", HandleMemoryUnregister, kJsonType),
+    Get(kHealth, "/v2/health/live", HandleLive, kPlainType),
+    Get(kHealth, "/v2/health/ready", HandleReady, kPlainType),
+    Post(kInference, "/v2/models/{model}/generate", HandleGenerate, kJsonType),
+    Post(kInference, "/v2/models/{model}/versions/{version}/generate", HandleGenerate, kJsonType),
+    Post(kInference, "/v2/models/{model}/generate_stream", HandleGenerateStream, kJsonType),
+    Post(kInference, "/v2/models/{model}/versions/{version}/generate_stream", HandleGenerateStream,
+         kJsonType),
+    Get(kStatistics, "/v2/models/stats", HandleStatistics, kJsonType),
+    Get(kStatistics, "/v2/models/{model}/stats", HandleStatistics, kJsonType),
+    Get(kStatistics, "/v2/models/{model}/versions/{version}/stats", HandleStatistics, kJsonType),
+    Get(kHealth, "/v2/models/{model}/ready", HandleModelReady, kPlainType),
+    Get(kHealth, "/v2/models/{model}/versions/{version}/ready", HandleModelReady, kPlainType),
+    Get(kModelConfig, "/v2/models/{model}/config", HandleModelConfig, kJsonType),
+    Get(kModelConfig, "/v2/models/{model}/versions/{version}/config", HandleModelConfig, kJsonType),
+    Both(kTrace, "/v2/models/{model}/trace/setting", HandleTraceSetting, HandleTraceSetting),
+    Get(kMetadata, "/v2/models/{model}", HandleModelMetadata, kJsonType),
+    Get(kMetadata, "/v2/models/{model}/versions/{version}", HandleModelMetadata, kJsonType),
+    Get(kMetadata, "/v2", HandleServerMetadata, kJsonType),
+    Both(kTrace, "/v2/trace/setting", HandleTraceSetting, HandleTraceSetting),
+    Both(kLogging, "/v2/logging", HandleLogging, HandleUpdateLogging),
+    Post(kModelRepository, "/v2/repository/index", HandleIndex, kJsonType),
+    Post(kModelRepository, "/v2/repository/{repository}/index", HandleIndex, kJsonType),
+    Post(kModelRepository, "/v2/repository/models/{model}/load", HandleLoad, kJsonType),
+    Post(kModelRepository, "/v2/repository/{repository}/models/{model}/load", HandleLoad,
+         kJsonType),
+    Post(kModelRepository, "/v2/repository/models/{model}/unload", HandleUnload, kJsonType),
+    Post(kModelRepository, "/v2/repository/{repository}/models/{model}/unload", HandleUnload,
+         kJsonType),
+    Get(kSharedMemory, "/v2/systemsharedmemory/status", HandleMemoryStatus, kJsonType),
+    Get(kSharedMemory, "/v2/systemsharedmemory/region/{region}/status", HandleMemoryStatus,
+        kJsonType),
+    Post(kSharedMemory, "/v2/systemsharedmemory/register", HandleMemoryRegister, kJsonType),
+    Post(kSharedMemory, "/v2/systemsharedmemory/region/{region}/register", HandleMemoryRegister,
+         kJsonType),
+    Post(kSharedMemory, "/v2/systemsharedmemory/unregister", HandleMemoryUnregister, kJsonType),
+    Post(kSharedMemory, "/v2/systemsharedmemory/region/{region}/unregister", HandleMemoryUnregister,
+         kJsonType),
+    Get(kSharedMemory, "/v2/cudasharedmemory/status", HandleMemoryStatus, kJsonType),
+    Get(kSharedMemory, "/v2/cudasharedmemory/region/{region}/status", HandleMemoryStatus,
+        kJsonType),
+    Post(kSharedMemory, "/v2/cudasharedmemory/register", HandleMemoryRegister, kJsonType),
+    Post(kSharedMemory, "/v2/cudasharedmemory/region/{region}/register", HandleMemoryRegister,
+         kJsonType),
+    Post(kSharedMemory, "/v2/cudasharedmemory/unregister", HandleMemoryUnregister, kJsonType),
+    Post(kSharedMemory, "/v2/cudasharedmemory/region/{region}/unregister", HandleMemoryUnregister,
+         kJsonType),
 };
 
 bool IsNumber(std::string_view text) {
@@ -115,7 +131,9 @@ std::string_view PathOfTarget(std::string_view target) {
 }
 
 const RestRoute* FindRoute(std::string_view target, RestPath* path) {
-  const std::string_view text = PathOfTarget(target);
+  std::string_view text = PathOfTarget(target);
+  // PyTriton prints its URLs with a slash at the end.
+  if (text.ends_with('/')) text.remove_suffix(1);
   for (const RestRoute& route : kRoutes) {
     *path = {};
     if (Matches(route.pattern, text, path)) return &route;

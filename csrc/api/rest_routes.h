@@ -5,11 +5,13 @@
 
 #include <string_view>
 
+#include "api/access.h"
 #include "api/rest_call.h"
 
 namespace pt::api {
 
 struct RestRoute {
+  ApiGroup group = ApiGroup::kOpen;  // whom it can be restricted with
   // Literal text with {model}, {region} and {repository} (anything but '/') and {version} (digits).
   std::string_view pattern;
   RestHandler get = nullptr;
@@ -18,8 +20,8 @@ struct RestRoute {
   bool is_infer = false;        // takes tensors: large bodies, an aligned binary part
 };
 
-// The row of a request target (query and absolute form are cut off), and what its path names.
-// Null when there is none.
+// The row of a request target (query, absolute form and one slash at the end are cut off), and what
+// its path names. Null when there is none.
 const RestRoute* FindRoute(std::string_view target, RestPath* path);
 // "/v2/models/m" of "http://host/v2/models/m?x=1".
 std::string_view PathOfTarget(std::string_view target);

@@ -41,6 +41,13 @@ BodyPlan RestService::Plan(const HttpRequestHead& head, PortRole port) const {
   if (port == PortRole::kMetrics) return plan;
   RestPath path;
   const RestRoute* route = FindRoute(head.target, &path);
+  if (route != nullptr) {
+    const std::string refusal = options.http_access.Refusal(route->group, &head);
+    if (!refusal.empty()) {
+      Reject(403, refusal, &plan);
+      return plan;
+    }
+  }
   const bool has_binary_part = route != nullptr && route->is_infer;
   if (has_binary_part) {
     // A header that can't be read is answered by the handler, with its text.
@@ -71,6 +78,8 @@ void RestService::Handle(const HttpRequestHead& head, Slice body, PortRole port,
   RestPath path;
   const RestRoute* route = FindRoute(head.target, &path);
   if (route == nullptr) return sink->Send(ErrorReply(404, "Not Found", kPlainType));
+  const std::string refusal = service_->options().http_access.Refusal(route->group, &head);
+  if (!refusal.empty()) return sink->Send(ErrorReply(403, refusal, kPlainType));
   const RestHandler handler = head.method == "POST"  ? route->post
                               : head.method == "GET" ? route->get
                                                      : nullptr;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/access.h"
 #include "api/call_context.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -28,6 +29,8 @@ struct ServiceOptions {
   // Request headers whose names match become request parameters; empty: none.
   std::string http_header_forward_pattern;
   std::string grpc_header_forward_pattern;
+  AccessRules http_access;
+  AccessRules grpc_access;
 };
 
 class Service {

@@ -27,7 +27,6 @@ constexpr Under kMetrics{"Metrics", kActive};
 constexpr Under kLogging{"Logging", kActive};
 constexpr Under kLimits{"Limits", kActive};
 constexpr Under kServerLater{"Server", kAccepted};
-constexpr Under kHttpLater{"HTTP", kAccepted};
 constexpr Under kGrpcLater{"gRPC", kAccepted};
 constexpr Under kMetricsLater{"Metrics", kAccepted};
 constexpr Under kRepository{"Model repository", kAccepted};
@@ -90,7 +89,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Text("http-unix-socket", "", "path", kHttp, "Serve HTTP on this Unix socket too"),
     Text("http-header-forward-pattern", "", "regex", kHttp, "Request headers whose names match become request parameters"),
     Int("http-max-input-size", "67108864", {1, kMaxBytes}, "bytes", kHttp, "Largest JSON part of a request, and largest body after decompression"),
-    List("http-restricted-api", "APIS:KEY=VALUE", kHttpLater, "HTTP APIs that need the header KEY with that value"),
+    List("http-restricted-api", "APIS:KEY=VALUE", kHttp, "HTTP APIs that need the header KEY with that value; empty: none"),
 
     Bool("allow-grpc", "true", kGrpc, "Serve the gRPC endpoint"),
     Text("grpc-address", "0.0.0.0", "address", kGrpc, "Address of the gRPC endpoint"),
@@ -110,7 +109,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Int("grpc-infer-allocation-pool-size", "8", kCount, "", kGrpcLater, "Triton's pool of request objects"),
     Int("grpc-infer-thread-count", "2", {2, 128}, "threads", kGrpcLater, "Triton's gRPC threads; loop-threads serves all protocols"),
     Int("grpc-max-response-pool-size", "2147483647", {1, kMaxInt}, "", kGrpcLater, "Responses kept for a slow stream"),
-    List("grpc-restricted-protocol", "APIS:KEY=VALUE", kGrpcLater, "gRPC protocols that need the metadata KEY with that value"),
+    List("grpc-restricted-protocol", "APIS:KEY=VALUE", kGrpc, "gRPC protocols that need the metadata KEY with that value; empty: none"),
     Bool("grpc-use-ssl", "false", kGrpcLater, "Serve gRPC over TLS"),
     Bool("grpc-use-ssl-mutual", "false", kGrpcLater, "Ask clients for certificates"),
     Text("grpc-server-cert", "", "path", kGrpcLater, "Certificate of the server (PEM)"),

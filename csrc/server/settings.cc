@@ -46,7 +46,7 @@ Result<LogOptions> ReadLog(const OptionValues& options) {
   return log;
 }
 
-api::ServiceOptions ReadService(const OptionValues& options) {
+Result<api::ServiceOptions> ReadService(const OptionValues& options) {
   api::ServiceOptions service;
   service.server_id = options.GetString("id");
   service.server_version = PT_VERSION;
@@ -56,6 +56,12 @@ api::ServiceOptions ReadService(const OptionValues& options) {
   service.max_json_depth = static_cast<int>(options.GetInt("max-json-depth"));
   service.http_header_forward_pattern = options.GetString("http-header-forward-pattern");
   service.grpc_header_forward_pattern = options.GetString("grpc-header-forward-pattern");
+  PT_ASSIGN_OR_RETURN(
+      service.http_access,
+      api::AccessRules::Parse(api::AccessProtocol::kHttp, options.GetList("http-restricted-api")));
+  PT_ASSIGN_OR_RETURN(service.grpc_access,
+                      api::AccessRules::Parse(api::AccessProtocol::kGrpc,
+                                              options.GetList("grpc-restricted-protocol")));
   return service;
 }
 
@@ -149,7 +155,7 @@ Result<Settings> ReadSettings(const OptionValues& options) {
     settings.max_inflight_bytes = std::numeric_limits<uint64_t>::max() / 2;
   }
   settings.limits = ReadLimits(options);
-  settings.service = ReadService(options);
+  PT_ASSIGN_OR_RETURN(settings.service, ReadService(options));
   settings.host_metrics =
       options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
   return settings;

@@ -136,7 +136,7 @@ def test_security_defaults():
 def test_security_off():
     config = TritonSecurityConfig(restricted_endpoints=[])
     assert config.access_token is None
-    assert config.to_restriction() is None
+    assert config.to_options() == {}
 
 
 def test_security_refuses_unknown_endpoints():

@@ -11,10 +11,11 @@ import numpy as np
 from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, QueuePolicy, Tensor
 from pytriton.proxy.types import Request
-from pytriton.triton import Triton
+from pytriton.triton import Triton, TritonSecurityConfig
 
 Arrays = dict[str, np.ndarray]
-triton = Triton()
+# Open, so that the tests may ask for statistics.
+triton = Triton(security_config=TritonSecurityConfig(restricted_endpoints=[]))
 
 
 @batch
