@@ -58,11 +58,19 @@ Status AddCustom(const ParameterView& parameter, InferRequest* request) {
 Status ApplyOne(const ParameterView& parameter, InferRequest* request, bool* wants_empty_final) {
   const std::string_view key = parameter.key;
   if (key == "sequence_id") {
-    const bool fits =
-        parameter.kind == ParameterKind::kInt64 || parameter.kind == ParameterKind::kString;
-    return fits ? Status() : WrongType(key, "int64_param or string_param");
+    if (parameter.kind == ParameterKind::kString) {
+      request->correlation_id = std::string(parameter.text);
+    } else if (parameter.kind == ParameterKind::kInt64) {
+      request->correlation_id = parameter.AsUint64();
+    } else {
+      return WrongType(key, "int64_param or string_param");
+    }
+    return {};
   }
   if (key == "sequence_start" || key == "sequence_end") {
+    if (parameter.AsBool()) {
+      request->sequence_flags |= key == "sequence_start" ? kSequenceStart : kSequenceEnd;
+    }
     return Require(parameter, ParameterKind::kBool, "bool_param");
   }
   if (key == "priority") return ApplyPriority(parameter, request);

@@ -178,6 +178,8 @@ Status FillFromHead(RestCall& call, const InferHead& head, Slice binary, InferRe
   request->id = head.id;
   request->parameters = head.parameters;
   request->priority = head.priority;
+  request->correlation_id = head.correlation_id;
+  request->sequence_flags = head.sequence_flags;
   request->timeout_us = head.timeout_us;
   plan->id = head.id;
   plan->wants_binary = head.wants_binary;

@@ -95,6 +95,8 @@ void InferHead::Reset() {
   outputs.clear();
   wants_binary = false;
   priority = 0;
+  correlation_id = uint64_t{0};
+  sequence_flags = 0;
   timeout_us = 0;
   parameters.clear();
   is_valid_ = false;
@@ -138,11 +140,18 @@ Status InferHead::ReadParameters(JsonValue given) {
 
 Status InferHead::ReadParameter(std::string_view key, JsonValue value) {
   if (key == "sequence_id") {
-    // Correlation ids belong to sequence models; others only have their type checked.
-    if (value.is_string()) return {};
-    return Unsigned(key, value).status();
+    if (value.is_string()) {
+      correlation_id = std::string(value.string_unchecked());
+      return {};
+    }
+    PT_ASSIGN_OR_RETURN(correlation_id, Unsigned(key, value));
+    return {};
   }
-  if (key == "sequence_start" || key == "sequence_end") return Bool(key, value).status();
+  if (key == "sequence_start" || key == "sequence_end") {
+    PT_ASSIGN_OR_RETURN(const bool is_set, Bool(key, value));
+    if (is_set) sequence_flags |= key == "sequence_start" ? kSequenceStart : kSequenceEnd;
+    return {};
+  }
   if (key == "priority") {
     PT_ASSIGN_OR_RETURN(const uint64_t level, Unsigned(key, value));
     // Beyond every level there can be: the model's default level.

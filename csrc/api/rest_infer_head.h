@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "infer/parameter.h"
+#include "infer/request.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 #include "wire/json_reader.h"
@@ -54,6 +55,8 @@ class InferHead {
   std::vector<HeadOutput> outputs;  // empty: all
   bool wants_binary = false;        // `binary_data_output`: when no outputs are listed
   uint32_t priority = 0;
+  CorrelationId correlation_id;
+  uint32_t sequence_flags = 0;
   uint64_t timeout_us = 0;
   Parameters parameters;  // the custom ones
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -23,6 +24,11 @@ struct InputTensor {
   TensorView tensor;
 };
 
+// Which sequence a request belongs to: a number or a text; 0: none.
+using CorrelationId = std::variant<uint64_t, std::string>;
+inline constexpr uint32_t kSequenceStart = 1;
+inline constexpr uint32_t kSequenceEnd = 2;
+
 class InferRequest {
  public:
   InferRequest(ModelHandle model, RefPtr<Responder> responder)
@@ -37,6 +43,8 @@ class InferRequest {
   std::vector<InputTensor> inputs;     // sorted by index after validation
   std::vector<int> requested_outputs;  // output indices; empty: all
   uint32_t priority = 0;               // 0: the model's default level
+  CorrelationId correlation_id;        // as the client gave it
+  uint32_t sequence_flags = 0;         // kSequenceStart, kSequenceEnd
   uint64_t timeout_us = 0;             // `timeout` parameter: shortens the queue timeout; 0: none
   TimePoint deadline = kNoDeadline;    // the client's own deadline (grpc-timeout, HTTP header)
   TimePoint arrival;                   // when its last byte was there
