@@ -1,0 +1,92 @@
+"""`triton_python_backend_utils`: what Triton's Python models import, usually as `pb_utils`.
+
+Models probe for names with `hasattr`; these are the names that Triton's own module has.
+"""
+
+from __future__ import annotations
+
+import json  # noqa: F401
+import struct  # noqa: F401
+from typing import Any, Dict, Optional
+
+import numpy as np  # noqa: F401
+
+from .datatypes import (  # noqa: F401
+    TRITON_STRING_TO_NUMPY,
+    deserialize_bytes_tensor,
+    numpy_to_triton_type,
+    serialize_byte_tensor,
+    triton_string_to_numpy,
+    triton_to_numpy_type,
+)
+from .errors import TritonError, TritonModelException  # noqa: F401
+from .logger import Logger  # noqa: F401
+from .memory import InferenceTrace, MemoryType, PreferredMemory  # noqa: F401
+from .metrics import MetricFamily  # noqa: F401
+from .model_config import ModelConfig  # noqa: F401
+from .model_control import is_model_ready, load_model, unload_model  # noqa: F401
+from .request import InferenceRequest
+from .response import InferenceResponse
+from .runtime import get_model_dir  # noqa: F401
+from .tensor import Tensor
+
+TRITONSERVER_MEMORY_CPU = MemoryType.TRITONSERVER_MEMORY_CPU
+TRITONSERVER_MEMORY_GPU = MemoryType.TRITONSERVER_MEMORY_GPU
+TRITONSERVER_REQUEST_FLAG_SEQUENCE_START = 1
+TRITONSERVER_REQUEST_FLAG_SEQUENCE_END = 2
+TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+TRITONSERVER_REQUEST_RELEASE_ALL = 1
+TRITONSERVER_REQUEST_RELEASE_RESCHEDULE = 2
+
+
+def get_input_tensor_by_name(inference_request: InferenceRequest, name: str) -> Optional[Tensor]:
+    """The input of that name; None when the request has no such input."""
+    for tensor in inference_request.inputs():
+        if tensor._name == name:
+            return tensor
+    return None
+
+
+def get_output_tensor_by_name(inference_response: InferenceResponse, name: str) -> Optional[Tensor]:
+    """The output of that name; None when the response has no such output."""
+    for tensor in inference_response.output_tensors():
+        if tensor._name == name:
+            return tensor
+    return None
+
+
+def _by_name(model_config: Dict[str, Any], kind: str, name: str) -> Optional[Dict[str, Any]]:
+    for properties in model_config.get(kind, ()):
+        if properties["name"] == name:
+            found: Dict[str, Any] = properties
+            return found
+    return None
+
+
+def get_input_config_by_name(model_config: Dict[str, Any], name: str) -> Optional[Dict[str, Any]]:
+    """The properties of that input in a configuration (a dict); None: no such input."""
+    return _by_name(model_config, "input", name)
+
+
+def get_output_config_by_name(model_config: Dict[str, Any], name: str) -> Optional[Dict[str, Any]]:
+    """The properties of that output in a configuration (a dict); None: no such output."""
+    return _by_name(model_config, "output", name)
+
+
+def using_decoupled_model_transaction_policy(model_config: Dict[str, Any]) -> bool:
+    """Whether a configuration (a dict) makes the model decoupled."""
+    return bool(model_config.get("model_transaction_policy", {}).get("decoupled", False))
+
+
+def _private_allocate(byte_size: int) -> Any:
+    """This server only: writable bytes in the memory that responses are sent from.
+
+    Args:
+        byte_size: at least 1.
+
+    Returns:
+        A memoryview; arrays over it are sent without a copy.
+    """
+    from . import runtime
+
+    return runtime.current().channel.allocate(byte_size)
