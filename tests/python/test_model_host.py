@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-from python.fake_channel import host_of, raw_request, values
 
+from python.fake_channel import host_of, raw_request, values
 from pytriton.backends._channel import HostError
 
 ECHO = """
@@ -265,7 +265,10 @@ def test_relative_and_plain_imports_find_neighbours(tmp_path):
     [
         ("x = 1", "AttributeError: module '{v}.model' has no attribute 'TritonPythonModel'"),
         ("def f(:", "SyntaxError: invalid syntax (model.py, line 3)"),
-        ("import nope_x", "ModuleNotFoundError: No module named 'nope_x'\n\nAt:\n  {f}(3): <module>"),
+        (
+            "import nope_x",
+            "ModuleNotFoundError: No module named 'nope_x'\n\nAt:\n  {f}(3): <module>",
+        ),
         (
             "class TritonPythonModel:\n    def initialize(self, args): raise RuntimeError('bad')",
             "RuntimeError: bad\n\nAt:\n  {f}(4): initialize\n",
@@ -312,7 +315,7 @@ class TritonPythonModel:
     def auto_complete_config(c): return None
 """
     host, _ = host_of(tmp_path, source, initialize=False)
-    with pytest.raises(HostError, match="in model 'm' must return a valid pb.ModelConfig object"):
+    with pytest.raises(HostError, match=r"in model 'm' must return a valid pb\.ModelConfig object"):
         host.complete_config('{"name": "m"}')
 
 
