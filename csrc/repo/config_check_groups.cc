@@ -48,9 +48,9 @@ Status CheckInstanceGroups(const ConfigPlace& place, const inference::ModelConfi
   for (const Group& group : config.instance_group()) {
     PT_RETURN_IF_ERROR(CheckGpus(place, config, group));
     if (!group.profile().empty() && config.platform() != "tensorrt_plan") {
-      return InvalidArgument(
-          Describe(config, group) +
-          " specifies profile field which is only supported for TensorRT models");
+      return InvalidArgument(Describe(config, group) + " and platform " + config.platform() +
+                             (config.platform().empty() ? "" : " ") +
+                             "specifies profile field which is only supported for TensorRT models");
     }
     if (!group.passive()) {
       active += int64_t{group.count()} * std::max<int64_t>(1, group.gpus_size());

@@ -54,8 +54,7 @@ Status CheckOrdering(const inference::ModelConfig& config) {
                         "Only one priority level is allowed when 'preserve_ordering' is true",
                         "remove one of the two");
   }
-  bool delays =
-      batching.default_queue_policy().timeout_action() == inference::ModelQueuePolicy::DELAY;
+  bool delays = false;
   for (const auto& [level, policy] : batching.priority_queue_policy()) {
     delays |= policy.timeout_action() == inference::ModelQueuePolicy::DELAY;
   }
@@ -119,23 +118,23 @@ Status CheckControls(const inference::ModelConfig& config) {
     if (input.name().empty()) {
       return RefuseConfig(config, "sequence batching control tensor must have a name", "");
     }
-    if (input.control().empty()) continue;
-    if (!names.insert(input.name()).second || input.control_size() > 1) {
+    if (!names.insert(input.name()).second) {
       return RefuseConfig(config,
                           "sequence batching control tensor '" + input.name() +
                               "' is specified for multiple control kinds",
                           "");
     }
-    const Control& control = input.control(0);
-    if (!kinds.insert(control.kind()).second) {
-      return RefuseConfig(
-          config,
-          "sequence batching specifies multiple " + Control::Kind_Name(control.kind()) + " tensors",
-          "");
+    for (const Control& control : input.control()) {
+      if (!kinds.insert(control.kind()).second) {
+        return RefuseConfig(config,
+                            "sequence batching specifies multiple " +
+                                Control::Kind_Name(control.kind()) + " tensors",
+                            "");
+      }
+      PT_RETURN_IF_ERROR(control.kind() == Control::CONTROL_SEQUENCE_CORRID
+                             ? CheckCorrelationControl(config, control)
+                             : CheckBooleanControl(config, control));
     }
-    PT_RETURN_IF_ERROR(control.kind() == Control::CONTROL_SEQUENCE_CORRID
-                           ? CheckCorrelationControl(config, control)
-                           : CheckBooleanControl(config, control));
   }
   return {};
 }

@@ -30,7 +30,9 @@ Status CheckSupported(const inference::ModelConfig& config) {
     return NotSupported(config, "custom batching libraries",
                         "remove parameter TRITON_BATCH_STRATEGY_PATH");
   }
-  if (!config.batch_input().empty() || !config.batch_output().empty()) {
+  // Backends make these tensors, and the python backend does not, as in Triton.
+  const bool has_batch_tensors = !config.batch_input().empty() || !config.batch_output().empty();
+  if (has_batch_tensors && config.backend() != "python") {
     return NotSupported(config, "batch_input and batch_output",
                         "let the model count the elements of its requests");
   }

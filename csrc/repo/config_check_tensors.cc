@@ -92,13 +92,12 @@ Status CheckTensor(const inference::ModelConfig& config, const Tensor& tensor,
   PT_RETURN_IF_ERROR(CheckReshape(config, tensor, place));
   if (config.platform() == "tensorrt_plan") return {};
   if (tensor.is_shape_tensor()) {
-    return RefuseConfig(config, place + "shape tensors are only supported for TensorRT platform",
-                        "remove 'is_shape_tensor'");
+    return RefuseConfig(config, "shape tensors are only supported for TensorRT platform",
+                        "remove 'is_shape_tensor' from '" + tensor.name() + "'");
   }
   if (!tensor.is_non_linear_format_io()) return {};
-  return RefuseConfig(config,
-                      place + "Non-linear IO format is only supported for the TensorRT platform",
-                      "remove 'is_non_linear_format_io'");
+  return RefuseConfig(config, "Non-linear IO format is only supported for the TensorRT platform",
+                      "remove 'is_non_linear_format_io' from '" + tensor.name() + "'");
 }
 
 // Triton loads such a model, and then no request to it can be right.

@@ -14,11 +14,14 @@ namespace {
 
 constexpr uint64_t kDefaultSequenceIdleUs = 1'000'000;
 
+constexpr std::string_view kLibtorch = "pytorch_libtorch";
+constexpr std::string_view kLibtorchAlias = "libtorch";
+
 // A file that tells the backend. In the order in which they are looked for.
 struct ModelFile {
-  const char* file;
-  const char* backend;
-  const char* platform;  // Triton's name for it; "" where there is none
+  std::string_view file;
+  std::string_view backend;
+  std::string_view platform;  // Triton's name for it; "" where there is none
 };
 constexpr std::array<ModelFile, 8> kModelFiles = {{
     {"model.savedmodel", "tensorflow", "tensorflow_savedmodel"},
@@ -26,30 +29,27 @@ constexpr std::array<ModelFile, 8> kModelFiles = {{
     {"model.plan", "tensorrt", "tensorrt_plan"},
     {"model.onnx", "onnxruntime", "onnxruntime_onnx"},
     {"model.xml", "openvino", ""},
-    {"model.pt", "pytorch", "pytorch_libtorch"},
+    {"model.pt", "pytorch", kLibtorch},
     {"model.pt2", "pytorch", "torch_aoti"},
     {"model.py", "python", ""},
 }};
-constexpr std::string_view kLibtorchAlias = "libtorch";
 
 bool Exists(const std::string& path) {
   struct stat info{};
   return stat(path.c_str(), &info) == 0;
 }
 
-// The row that the configuration names, by platform or by backend; null when it names neither, or
-// one that has no file of its own.
+// The row that the configuration names, by platform or else by backend; null when it names none of
+// them.
 const ModelFile* NamedRow(const inference::ModelConfig& config) {
+  const std::string_view platform =
+      config.platform() == kLibtorchAlias ? kLibtorch : std::string_view(config.platform());
+  const ModelFile* by_backend = nullptr;
   for (const ModelFile& row : kModelFiles) {
-    if (!config.platform().empty()) {
-      const bool is_alias = config.platform() == kLibtorchAlias &&
-                            std::string_view(row.platform) == "pytorch_libtorch";
-      if (config.platform() == row.platform || is_alias) return &row;
-    } else if (config.backend() == row.backend) {
-      return &row;
-    }
+    if (!platform.empty() && platform == row.platform) return &row;
+    if (by_backend == nullptr && config.backend() == row.backend) by_backend = &row;
   }
-  return nullptr;
+  return by_backend;
 }
 
 // The row whose file lies in a version directory, the lowest version first. `backend` restricts it,
@@ -59,16 +59,17 @@ Result<const ModelFile*> FoundRow(const ConfigPlace& place, std::string_view bac
   for (const auto& [version, path] : versions) {
     for (const ModelFile& row : kModelFiles) {
       if (!backend.empty() && backend != row.backend) continue;
-      if (Exists(path + "/" + row.file)) return &row;
+      if (Exists(path + "/" + std::string(row.file))) return &row;
     }
   }
   return nullptr;
 }
 
 void Fill(const ModelFile& row, inference::ModelConfig* config) {
-  if (config->backend().empty()) config->set_backend(row.backend);
-  if (config->platform().empty()) config->set_platform(row.platform);
-  if (config->default_model_filename().empty()) config->set_default_model_filename(row.file);
+  if (config->backend().empty()) config->set_backend(std::string(row.backend));
+  if (config->platform().empty()) config->set_platform(std::string(row.platform));
+  if (config->default_model_filename().empty())
+    config->set_default_model_filename(std::string(row.file));
 }
 
 // "name.backend" is a model's last way to say what serves it.
@@ -136,7 +137,7 @@ void FillDefaults(inference::ModelConfig* config) {
     }
   }
   if (config->has_ensemble_scheduling()) {
-    if (config->platform().empty()) config->set_platform("ensemble");
+    if (config->platform().empty() && config->backend().empty()) config->set_platform("ensemble");
     return;
   }
   auto* optimization = config->mutable_optimization();

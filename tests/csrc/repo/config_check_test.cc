@@ -90,8 +90,8 @@ INSTANTIATE_TEST_SUITE_P(
             kBatching + "{ priority_levels: 2 default_priority_level: 1 preserve_ordering: true }",
             "Only one priority level is allowed when 'preserve_ordering' is true for m"},
         Row{"OrderAndDelay",
-            kBatching +
-                "{ preserve_ordering: true default_queue_policy { timeout_action: DELAY } }",
+            kBatching + "{ preserve_ordering: true priority_levels: 1 default_priority_level: 1 "
+                        "priority_queue_policy { key: 1 value { timeout_action: DELAY } } }",
             "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true "
             "for m"},
         Row{"CacheAndSequence", kSequence + "{} response_cache { enable: true }",
@@ -104,9 +104,10 @@ INSTANTIATE_TEST_SUITE_P(
             "policy. Please disable the response cache."},
         Row{"ControlWithoutName", kSequence + "{ control_input {} }",
             "sequence batching control tensor must have a name for m"},
-        Row{"ControlOfTwoKinds",
-            Control("control { kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] } "
-                    "control { kind: CONTROL_SEQUENCE_END int32_false_true: [0, 1] }"),
+        Row{"ControlNameTwice",
+            kSequence + "{ control_input { name: 'C' control { int32_false_true: [0, 1] } } "
+                        "control_input { name: 'C' control { kind: CONTROL_SEQUENCE_END "
+                        "int32_false_true: [0, 1] } } }",
             "sequence batching control tensor 'C' is specified for multiple control kinds for m"},
         Row{"KindTwice",
             kSequence + "{ control_input { name: 'C' control { int32_false_true: [0, 1] } } "
@@ -223,9 +224,9 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"FormatDims", Input("format: FORMAT_NHWC"),
             "model input NHWC/NCHW require 3 dims for m"},
         Row{"ShapeTensor", Input("is_shape_tensor: true"),
-            "model input 'I' shape tensors are only supported for TensorRT platform for m"},
+            "shape tensors are only supported for TensorRT platform for m"},
         Row{"NonLinear", Input("is_non_linear_format_io: true"),
-            "model input 'I' Non-linear IO format is only supported for the TensorRT platform for "
+            "Non-linear IO format is only supported for the TensorRT platform for "
             "m"},
         Row{"InputTwice", Input("") + Input(""),
             "model input 'I' is specified more than once for m"},
@@ -257,7 +258,8 @@ INSTANTIATE_TEST_SUITE_P(
             "instance group m_0 of model m specifies invalid or unsupported gpu id 7. GPUs with "
             "at least the minimum required CUDA compute compatibility of 6.000000 are: "},
         Row{"Profile", Groups("kind: KIND_CPU profile: 'p'"),
-            "instance group m_0 of model m specifies profile field which is only supported for "
+            "instance group m_0 of model m and platform specifies profile field which is only "
+            "supported for "
             "TensorRT models"},
         Row{"OnlyPassive", Groups("kind: KIND_CPU passive: true"),
             "at least one instance group must not be passive for m"},
@@ -310,6 +312,14 @@ INSTANTIATE_TEST_SUITE_P(
             "backend: 'x' optimization { priority: PRIORITY_MAX cuda { graphs: true } "
             "eager_batching: true } instance_group { rate_limiter { priority: 2 "
             "resources { name: 'R' count: 4 } } host_policy: 'p' }",
+            ""},
+        Row{"OrderAndDelayByDefault",
+            "backend: 'x' dynamic_batching { preserve_ordering: true "
+            "default_queue_policy { timeout_action: DELAY } }",
+            ""},
+        Row{"BatchInputsOfPython",
+            "backend: 'python' batch_input { data_type: TYPE_INT32 target_name: 'X' "
+            "source_input: 'A' }",
             ""},
         Row{"CountBelowOne", "backend: 'x' instance_group { count: -3 }", ""}),
     NameOf);
