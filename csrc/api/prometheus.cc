@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "api/metric_text.h"
 #include "infer/scheduler.h"
 #include "infer/stats.h"
 
@@ -62,44 +63,6 @@ constexpr ModelFamily kModelFamilies[] = {
      [](const ModelSample& sample) { return static_cast<uint64_t>(sample.pending); }},
 };
 
-// Label values escape backslash, quote and line feed (exposition format 0.0.4).
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') {
-      out += "\\n";
-      continue;
-    }
-    if (c == '\\' || c == '"') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
-std::string NumberText(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  constexpr double kExact = 9007199254740992.0;  // 2^53
-  if (std::abs(value) < kExact && value == std::floor(value)) {
-    return std::to_string(static_cast<int64_t>(value));
-  }
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof(text), value).ptr};
-}
-
-void AppendHead(std::string_view name, std::string_view type, std::string_view help,
-                std::string* text) {
-  text->append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
-  text->append(name).append(" ").append(type).append("\n");
-}
-
-void AppendSeries(std::string_view name, std::string_view labels, std::string_view value,
-                  std::string* text) {
-  text->append(name);
-  if (!labels.empty()) text->append("{").append(labels).append("}");
-  text->append(" ").append(value).append("\n");
-}
-
 void AppendModelFamily(const ModelFamily& family, const std::vector<ModelSample>& samples,
                        std::string* text) {
   AppendHead(family.name, family.type, family.help, text);
@@ -138,7 +101,7 @@ std::string Prometheus::Text() const {
   repository_->ForEachReady([&](Model& model) {
     ModelSample& sample = samples.emplace_back();
     sample.labels =
-        "model=\"" + Escaped(model.name()) + "\",version=\"" + model.version_text() + "\"";
+        "model=\"" + EscapedLabel(model.name()) + "\",version=\"" + model.version_text() + "\"";
     sample.stats = model.stats().Snapshot();
     sample.pending = model.scheduler().queued();
   });
@@ -149,6 +112,7 @@ std::string Prometheus::Text() const {
   if (host_metrics_ == HostMetrics::kOn) {
     if (const std::optional<HostSample> host = host_usage_.Take()) AppendHost(*host, &text);
   }
+  if (custom_ != nullptr) AppendCustomMetrics(custom_->Snapshot(), &text);
   for (const ExtraMetric& metric : extra_) {
     AppendHead(metric.name, metric.type == MetricType::kCounter ? "counter" : "gauge", metric.help,
                &text);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/host_usage.h"
+#include "base/custom_metrics.h"
 #include "repo/repository.h"
 
 namespace pt::api {
@@ -32,6 +33,8 @@ class Prometheus {
       : repository_(repository), host_metrics_(host_metrics) {}
 
   void Add(ExtraMetric metric) { extra_.push_back(std::move(metric)); }
+  // Families that models make; borrowed.
+  void AddCustom(const CustomMetrics* custom) { custom_ = custom; }
   std::string Text() const;
 
  private:
@@ -39,6 +42,7 @@ class Prometheus {
   const HostMetrics host_metrics_;
   mutable HostUsage host_usage_;
   std::vector<ExtraMetric> extra_;
+  const CustomMetrics* custom_ = nullptr;
 };
 
 }  // namespace pt::api
