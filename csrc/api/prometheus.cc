@@ -1,5 +1,6 @@
 #include "api/prometheus.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -18,6 +19,7 @@ struct ModelSample {
   std::string labels;  // model="m",version="1"
   StatsSnapshot stats;
   int64_t pending = 0;
+  bool is_cached = false;  // its configuration asks for the response cache
 };
 
 struct ModelFamily {
@@ -25,6 +27,7 @@ struct ModelFamily {
   std::string_view type;
   std::string_view help;
   uint64_t (*value)(const ModelSample& sample);
+  bool is_of_cache = false;  // only models with the response cache have it
 };
 
 constexpr std::string_view kFailures = "nv_inference_request_failure";
@@ -61,12 +64,27 @@ constexpr ModelFamily kModelFamilies[] = {
     {"nv_inference_pending_request_count", "gauge",
      "Instantaneous number of pending requests awaiting execution per-model.",
      [](const ModelSample& sample) { return static_cast<uint64_t>(sample.pending); }},
+    {"nv_cache_num_hits_per_model", "counter", "Number of cache hits per model",
+     [](const ModelSample& sample) { return sample.stats.cache_hit.count; }, true},
+    {"nv_cache_num_misses_per_model", "counter", "Number of cache misses per model",
+     [](const ModelSample& sample) { return sample.stats.cache_miss.count; }, true},
+    {"nv_cache_hit_duration_per_model", "counter",
+     "Total cache hit duration per model, in microseconds",
+     [](const ModelSample& sample) { return sample.stats.cache_hit.ns / 1000; }, true},
+    {"nv_cache_miss_duration_per_model", "counter",
+     "Total cache miss (insert+lookup) duration per model, in microseconds",
+     [](const ModelSample& sample) { return sample.stats.cache_miss.ns / 1000; }, true},
 };
 
 void AppendModelFamily(const ModelFamily& family, const std::vector<ModelSample>& samples,
                        std::string* text) {
+  const auto has_it = [&family](const ModelSample& sample) {
+    return !family.is_of_cache || sample.is_cached;
+  };
+  if (std::none_of(samples.begin(), samples.end(), has_it)) return;
   AppendHead(family.name, family.type, family.help, text);
   for (const ModelSample& sample : samples) {
+    if (!has_it(sample)) continue;
     if (family.value != nullptr) {
       AppendSeries(family.name, sample.labels, std::to_string(family.value(sample)), text);
       continue;
@@ -104,11 +122,10 @@ std::string Prometheus::Text() const {
         "model=\"" + EscapedLabel(model.name()) + "\",version=\"" + model.version_text() + "\"";
     sample.stats = model.stats().Snapshot();
     sample.pending = model.scheduler().queued();
+    sample.is_cached = model.config().response_cache;
   });
   std::string text;
-  if (!samples.empty()) {
-    for (const ModelFamily& family : kModelFamilies) AppendModelFamily(family, samples, &text);
-  }
+  for (const ModelFamily& family : kModelFamilies) AppendModelFamily(family, samples, &text);
   if (host_metrics_ == HostMetrics::kOn) {
     if (const std::optional<HostSample> host = host_usage_.Take()) AppendHost(*host, &text);
   }

@@ -23,6 +23,8 @@ class Block : public RefCounted {
  public:
   char* data() const { return data_; }
   size_t capacity() const { return capacity_; }
+  // Whether a client owns the bytes and sees what is written to them: only for reading then.
+  virtual bool is_client_memory() const { return false; }
 
  protected:
   Block(char* data, size_t capacity) : data_(data), capacity_(capacity) {}

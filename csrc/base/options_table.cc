@@ -159,7 +159,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
 
     Text("rate-limit", "off", "off|execution_count", kScheduling, "Order in which instances of all models run"),
     List("rate-limit-resource", "NAME:COUNT[:DEVICE]", kScheduling, "How much of a resource there is"),
-    List("cache-config", "CACHE,KEY=VALUE", kScheduling, "Setting of the response cache"),
+    List("cache-config", "CACHE,KEY=VALUE", {"Scheduling and caching", kActive}, "The response cache: local,size=BYTES"),
     Text("cache-directory", "/opt/tritonserver/caches", "path", kScheduling, "Directory with response caches"),
 
     Bool("allow-client-shm", "false", kDevices, "Let clients register shared memory"),
@@ -183,7 +183,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Text("vertex-ai-default-model", "", "name", kCloud, "Model that Vertex AI requests go to"),
 
     Bool("strict-model-config", "false", kDeprecated, "Use disable-auto-complete-config"),
-    Int("response-cache-byte-size", "0", {0, kMaxBytes}, "bytes", kDeprecated, "Use cache-config=local,size=BYTES"),
+    Int("response-cache-byte-size", "0", {0, kMaxBytes}, "bytes", {"Deprecated", kActive}, "Use cache-config=local,size=BYTES"),
     Text("trace-file", "", "path", kDeprecated, "Use trace-config=triton,file=PATH"),
     List("trace-level", "OFF|TIMESTAMPS|TENSORS", kDeprecated, "Use trace-config=level=LEVEL"),
     Int("trace-rate", "1000", kCount, "", kDeprecated, "Use trace-config=rate=N"),

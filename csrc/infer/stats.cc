@@ -61,6 +61,22 @@ void ModelStats::AddSuccess(uint64_t batch_size, Duration taken) {
   all_.request_us += ns / 1000;
 }
 
+void ModelStats::AddCacheHit(Duration waited, Duration lookup, Duration taken) {
+  const uint64_t now_ms = NowMs();
+  MutexLock lock(&mu_);
+  all_.last_inference_ms = now_ms;
+  all_.cache_hit.Add(1, Nanoseconds(lookup));
+  all_.queue.Add(1, Nanoseconds(waited));
+  all_.queue_us += Nanoseconds(waited) / 1000;
+  all_.success.Add(1, Nanoseconds(taken));
+  all_.request_us += Nanoseconds(taken) / 1000;
+}
+
+void ModelStats::AddCacheMiss(uint64_t count, Duration taken) {
+  MutexLock lock(&mu_);
+  all_.cache_miss.Add(count, Nanoseconds(taken));
+}
+
 StatsSnapshot ModelStats::Snapshot() const {
   MutexLock lock(&mu_);
   return all_;

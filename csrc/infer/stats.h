@@ -76,6 +76,10 @@ class ModelStats {
   // answer came later than its execution (coroutine, stream): then `ok` with its duration.
   void AddFailure(FailureReason reason, Duration taken) EXCLUDES(mu_);
   void AddSuccess(uint64_t batch_size, Duration taken) EXCLUDES(mu_);
+  // A request that the response cache answered: time before the lookup, of the lookup, in all.
+  void AddCacheHit(Duration waited, Duration lookup, Duration taken) EXCLUDES(mu_);
+  // Lookups that found nothing, and what they (or keeping the answer) took.
+  void AddCacheMiss(uint64_t count, Duration taken) EXCLUDES(mu_);
   StatsSnapshot Snapshot() const EXCLUDES(mu_);
 
  private:

@@ -26,6 +26,8 @@
 
 namespace pt::schedule {
 
+class ResponseCache;
+
 // What a scheduler is given.
 struct SchedulerDeps {
   Model* model = nullptr;
@@ -33,6 +35,7 @@ struct SchedulerDeps {
   const Clock* clock = nullptr;
   Alarm* alarm = nullptr;
   Logger* logger = nullptr;
+  ResponseCache* cache = nullptr;  // null: none; used by models that ask for it
 };
 
 class QueueScheduler final : public Scheduler {

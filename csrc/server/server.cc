@@ -15,6 +15,8 @@
 #include "base/mutex.h"
 #include "repo/repository.h"
 #include "schedule/factory.h"
+#include "schedule/response_cache.h"
+#include "server/cache_setup.h"
 #include "server/front.h"
 #include "server/settings.h"
 
@@ -23,7 +25,8 @@ namespace {
 
 // What lives from one Start to its Stop. The order is that of who borrows whom.
 struct Run {
-  Run(const Settings& settings, repo::Repository* repository, Logger* logger)
+  Run(const Settings& settings, repo::Repository* repository, Logger* logger,
+      const schedule::ResponseCache* cache)
       : service(settings.service, repository, logger),
         prometheus(repository, settings.host_metrics),
         rest(&service, &prometheus),
@@ -35,6 +38,7 @@ struct Run {
     services.limits = settings.limits;
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
+    if (cache != nullptr) AddCacheMetrics(cache, &prometheus);
   }
 
   api::Service service;
@@ -52,8 +56,12 @@ struct Server::Impl {
       : settings(std::move(checked)),
         logger(std::move(open_logger)),
         budget(settings.max_inflight_bytes),
+        cache(settings.cache_bytes == 0
+                  ? nullptr
+                  : std::make_unique<schedule::ResponseCache>(settings.cache_bytes)),
         repository([this](Model* model, Backend* backend) {
-          return schedule::MakeScheduler({model, backend, &clock, &alarm, logger.get()});
+          return schedule::MakeScheduler(
+              {model, backend, &clock, &alarm, logger.get(), cache.get()});
         }) {}
 
   Status Start() EXCLUDES(lifecycle, mu);
@@ -73,6 +81,7 @@ struct Server::Impl {
   Alarm alarm;
   BlockPool pool;
   MemoryBudget budget;
+  const std::unique_ptr<schedule::ResponseCache> cache;  // null: none
 
   Mutex lifecycle;   // held through a whole Start or Stop; taken before mu
   mutable Mutex mu;  // held for a moment
@@ -86,7 +95,7 @@ struct Server::Impl {
 Status Server::Impl::Start() {
   MutexLock serial(&lifecycle);
   if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
-  auto next = std::make_shared<Run>(settings, &repository, logger.get());
+  auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get());
   next->services.pool = &pool;
   next->services.budget = &budget;
   next->service.set_live(true);

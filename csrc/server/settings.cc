@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "server/cache_setup.h"
+
 namespace pt::server {
 namespace {
 
@@ -154,6 +156,7 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   if (settings.max_inflight_bytes == 0) {
     settings.max_inflight_bytes = std::numeric_limits<uint64_t>::max() / 2;
   }
+  PT_ASSIGN_OR_RETURN(settings.cache_bytes, ReadCacheBytes(options));
   settings.limits = ReadLimits(options);
   PT_ASSIGN_OR_RETURN(settings.service, ReadService(options));
   settings.host_metrics =

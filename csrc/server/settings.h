@@ -22,6 +22,7 @@ struct Settings {
   int loop_count = 1;
   Duration exit_timeout = std::chrono::seconds(30);
   uint64_t max_inflight_bytes = 0;
+  uint64_t cache_bytes = 0;  // of the response cache; 0: none
   ConnectionLimits limits;
   api::ServiceOptions service;
   api::HostMetrics host_metrics = api::HostMetrics::kOn;
