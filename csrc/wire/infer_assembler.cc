@@ -99,9 +99,11 @@ void InferRequestAssembler::EndLength() {
   }
   const size_t index = raw_count_++;
   if (length < kPlaceBytes) {
-    char bytes[2] = {static_cast<char>(length | 0x80), static_cast<char>(length >> 7)};
+    const bool is_long = length >= 0x80;
+    const char bytes[2] = {static_cast<char>(is_long ? length | 0x80 : length),
+                           static_cast<char>(length >> 7)};
     static_assert(kPlaceBytes <= 1 << 14, "the length fits two bytes");
-    AppendHead({bytes, 2});
+    AppendHead({bytes, is_long ? size_t{2} : size_t{1}});
     return;
   }
   // In the head stands an empty input, so that the inputs keep their order.
