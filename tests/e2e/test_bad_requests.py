@@ -109,7 +109,7 @@ def test_the_request_id_is_told(zoo: Server):
 # method, path, body, headers, status, part of the error text
 REQUESTS = [
     ("GET", "/v2/nothing", None, {}, 404, "Not Found"),
-    ("GET", "/v2/", None, {}, 404, "Not Found"),
+    ("GET", "/v2//", None, {}, 404, "Not Found"),
     ("GET", "/v2/models/add_sub/infer", None, {}, 405, "Method Not Allowed"),
     ("POST", "/v2/health/ready", b"", {}, 405, "Method Not Allowed"),
     ("GET", "/v2/models/none", None, {}, 404, "Request for unknown model: 'none' is not found"),
