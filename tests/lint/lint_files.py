@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -42,5 +43,9 @@ def tool(name: str) -> str:
 
 def run(*command: str) -> None:
     """Runs a checker in the project's folder and fails with what it printed."""
-    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    # Checkers start others of this environment by name (cython-lint: pycodestyle).
+    beside = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+    result = subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, check=False, env=beside
+    )
     assert result.returncode == 0, f"{' '.join(command[:3])} ...\n{result.stdout}{result.stderr}"
