@@ -33,6 +33,23 @@ set_target_properties(_core PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${PT_PACKAGE_DIR})
 set_target_properties(pt_core PROPERTIES INSTALL_RPATH "$ORIGIN")
 
+# The clients' Cython modules: sans-I/O protocols and codecs. They don't need the core.
+execute_process(
+  COMMAND ${Python_EXECUTABLE} -c "import cython_cmake.cmake as c; print(list(c.__path__)[0])"
+  OUTPUT_VARIABLE PT_CYTHON_CMAKE OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+list(APPEND CMAKE_MODULE_PATH ${PT_CYTHON_CMAKE})
+include(UseCython)
+set(PT_CYTHON_MODULES _codec _http1 _http2 _infer_proto)
+foreach(module ${PT_CYTHON_MODULES})
+  cython_transpile(csrc/bindings/${module}.pyx LANGUAGE CXX OUTPUT_VARIABLE PT_CYTHON_SOURCE
+                   INCLUDE_DIRECTORIES csrc/bindings MODULE_NAME pytriton.${module})
+  python_add_library(${module} MODULE ${PT_CYTHON_SOURCE} WITH_SOABI)
+  set_target_properties(${module} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PT_PACKAGE_DIR})
+  target_compile_options(${module} PRIVATE -w)  # generated code
+  install(TARGETS ${module} LIBRARY DESTINATION pytriton COMPONENT python)
+endforeach()
+target_link_libraries(_http2 PRIVATE ${PYTRITON_NGHTTP2})
+
 # The package tree for tests without an installation: links to the sources beside the module.
 file(GLOB PT_PACKAGE_FILES RELATIVE ${PROJECT_SOURCE_DIR}/pytriton CONFIGURE_DEPENDS
      ${PROJECT_SOURCE_DIR}/pytriton/*)

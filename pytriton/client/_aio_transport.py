@@ -1,0 +1,341 @@
+"""How the asyncio clients carry calls: connections that belong to one event loop.
+
+HTTP: a call takes a connection of a pool. gRPC: all calls share one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pytriton import _http1, _http2
+from pytriton.client._call import Call, Deadline, Reply
+from pytriton.client._connection import Session, tls_context
+from pytriton.client._url import TritonUrl
+from pytriton.client._wire import grpc_fields, grpc_message, grpc_reply, http_head
+
+__all__ = ["AioTransport"]
+
+_MAX_IDLE = 256  # connections kept open without a call
+
+
+class _Link(asyncio.BufferedProtocol):
+    """A connection: what arrives goes into the session, whoever waits is woken."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.transport: Any = None
+        self.error: Exception | None = None  # why nothing works any more
+        self.is_paused = False
+        self.drained: list[asyncio.Future[None]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self.session.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            self.session.buffer_updated(nbytes)
+        except Exception as error:
+            self.fail(ConnectionError(str(error)))
+        else:
+            self.wake()
+
+    def eof_received(self) -> bool:
+        try:
+            self.session.eof_received()
+        except ValueError as error:
+            self.fail(ConnectionError(str(error)))
+        else:
+            self.wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.fail(exc or ConnectionResetError("the server closed the connection"))
+
+    def pause_writing(self) -> None:
+        self.is_paused = True
+
+    def resume_writing(self) -> None:
+        self.is_paused = False
+        for future in self.drained:
+            if not future.done():
+                future.set_result(None)
+        self.drained.clear()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the connection; everybody who waits gets the error."""
+        if self.error is None:
+            self.error = error
+            self.transport.abort()
+            self.resume_writing()
+            self.wake()
+
+    def wake(self) -> None:
+        """The session has news."""
+
+    async def drain(self) -> None:
+        """Waits until the socket takes more."""
+        if self.is_paused and self.error is None:
+            future = asyncio.get_running_loop().create_future()
+            self.drained.append(future)
+            await future
+
+
+class _HttpLink(_Link):
+    session: _http1.Http1Session
+
+    def __init__(self) -> None:
+        super().__init__(_http1.Http1Session())
+        self.waiter: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            if self.session.is_done:
+                waiter.set_result(None)
+            elif self.error is not None:
+                waiter.set_exception(self.error)
+
+    @property
+    def is_usable(self) -> bool:
+        return self.error is None and self.session.is_reusable and not self.transport.is_closing()
+
+
+class _GrpcLink(_Link):
+    session: _http2.Http2Session
+
+    def __init__(self) -> None:
+        super().__init__(_http2.Http2Session())
+
+    def wake(self) -> None:
+        for stream in self.session.touched:
+            waiter = stream.user
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        self.session.touched.clear()
+        if self.error is not None or not self.session.is_usable:
+            self._check_end()
+        self.flush()
+
+    def _check_end(self) -> None:
+        """Streams whose connection has gone will never close by themselves."""
+        if self.error is not None:
+            for stream in self.session.streams:
+                if stream.user is not None and not stream.user.done():
+                    stream.user.set_result(None)
+
+    def flush(self) -> None:
+        if self.error is None:
+            while output := self.session.take_output():
+                self.transport.write(output)
+                if self.is_paused:
+                    break
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.error is None:
+            self.flush()
+
+    @property
+    def is_usable(self) -> bool:
+        return self.error is None and self.session.is_usable and not self.transport.is_closing()
+
+
+class AioTransport:
+    """Carries calls to one server. Belongs to one event loop; any number of tasks may call."""
+
+    def __init__(self, url: TritonUrl, tls: ssl.SSLContext | None = None) -> None:
+        """Makes no connection yet.
+
+        Args:
+            url: The server's.
+            tls: The caller's context for https and grpcs; None: verify by the system's authorities.
+        """
+        self.url = url
+        self._tls = tls_context(url, tls)
+        self._idle: list[_HttpLink] = []
+        self._busy: set[_HttpLink] = set()
+        self._shared: _GrpcLink | None = None
+        self._opening: asyncio.Task[_GrpcLink] | None = None
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Ends all connections, also those with calls under way. Idempotent."""
+        self._is_closed = True
+        links: list[_Link] = [*self._idle, *self._busy]
+        if self._shared is not None:
+            links.append(self._shared)
+        self._idle, self._shared = [], None
+        for link in links:
+            link.fail(ConnectionError("the client is closed"))
+        await asyncio.sleep(0)  # let the transports see it
+
+    async def call(self, call: Call, deadline: Deadline) -> Any:
+        """Sends a call and reads its answer.
+
+        Args:
+            call: What to send.
+            deadline: Bounds everything, from connecting on.
+
+        Raises:
+            TimeoutError: There was no answer in time.
+            OSError: The server can't be reached, or broke the connection.
+            PyTritonClientInferenceServerError: It answered with an error.
+        """
+        if self._is_closed:
+            raise ConnectionError("the client is closed")
+        carry = self._grpc if self.url.is_grpc else self._http
+        try:
+            reply = await carry(call, deadline)
+        except (asyncio.TimeoutError, TimeoutError):
+            raise TimeoutError("timed out") from None
+        except ValueError as error:
+            raise ConnectionError(str(error)) from error
+        return call.read(reply)
+
+    async def stream(self, call: Call, seconds: float) -> AsyncIterator[Any]:
+        """Sends a call with many answers.
+
+        Args:
+            call: What to send.
+            seconds: Bounds connecting and sending, and then the wait for each message.
+
+        Returns:
+            Messages as arrays of bytes. Closing the iterator cancels the call.
+
+        Raises:
+            As call.
+        """
+        link = await self._grpc_link(Deadline(seconds))
+        stream = link.session.request(grpc_fields(self.url, call, None), list(call.body), True)
+        try:
+            link.flush()
+            while True:
+                if not stream.messages and not stream.is_closed:
+                    await self._news(link, stream, Deadline(seconds))
+                while stream.messages:
+                    yield grpc_message(stream, stream.messages.pop(0))
+                if stream.is_closed:
+                    break
+            call.read(grpc_reply(stream, needs_message=False))
+        except (asyncio.TimeoutError, TimeoutError):
+            raise TimeoutError("timed out") from None
+        except ValueError as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            self._leave(link, stream)
+
+    async def _http(self, call: Call, deadline: Deadline) -> Reply:
+        link: _HttpLink | None = None
+        while self._idle and link is None:
+            link = self._idle.pop()
+            if not link.is_usable:
+                link.transport.abort()
+                link = None
+        if link is None:
+            link = await self._connect(_HttpLink, deadline)
+        self._busy.add(link)
+        session = link.session
+        is_done = False
+        try:
+            loop = asyncio.get_running_loop()
+            link.waiter = waiter = loop.create_future()
+            session.begin()
+            timer = loop.call_later(deadline.left(), _expire, waiter)
+            try:
+                for part in http_head(self.url, call):
+                    link.transport.write(memoryview(part).cast("B"))
+                await waiter
+            finally:
+                timer.cancel()
+            is_done = True
+            return Reply(session.status, session.headers, session.body)
+        finally:
+            link.waiter = None
+            self._busy.discard(link)
+            if is_done and link.is_usable and len(self._idle) < _MAX_IDLE and not self._is_closed:
+                self._idle.append(link)
+            else:
+                link.transport.abort()
+
+    async def _grpc(self, call: Call, deadline: Deadline) -> Reply:
+        link = self._shared
+        if link is None or not link.is_usable:
+            link = await self._grpc_link(deadline)
+        stream = link.session.request(grpc_fields(self.url, call, deadline), list(call.body), True)
+        try:
+            link.flush()
+            while not stream.is_closed:
+                await self._news(link, stream, deadline)
+            return grpc_reply(stream)
+        finally:
+            self._leave(link, stream)
+
+    async def _news(self, link: _GrpcLink, stream: Any, deadline: Deadline) -> None:
+        """Waits until the stream has messages or has ended."""
+        if link.error is not None:
+            raise link.error
+        loop = asyncio.get_running_loop()
+        stream.user = waiter = loop.create_future()
+        timer = loop.call_later(deadline.left(), _expire, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            stream.user = None
+        if link.error is not None and not stream.is_closed and not stream.messages:
+            raise link.error
+
+    @staticmethod
+    def _leave(link: _GrpcLink, stream: Any) -> None:
+        if not stream.is_closed and link.error is None:
+            link.session.cancel(stream)
+            link.flush()
+
+    async def _grpc_link(self, deadline: Deadline) -> _GrpcLink:
+        """The shared connection; the first caller opens it, the others wait for that."""
+        while True:
+            if self._is_closed:
+                raise ConnectionError("the client is closed")
+            if self._shared is not None and self._shared.is_usable:
+                return self._shared
+            if self._opening is None:
+                self._opening = asyncio.ensure_future(self._connect(_GrpcLink, deadline))
+                self._opening.add_done_callback(self._opened)
+            await asyncio.wait_for(asyncio.shield(self._opening), max(deadline.left(), 1e-3))
+
+    def _opened(self, task: asyncio.Task[_GrpcLink]) -> None:
+        self._opening = None
+        if not task.cancelled() and task.exception() is None:
+            if self._is_closed:
+                task.result().fail(ConnectionError("the client is closed"))
+            else:
+                self._shared = task.result()
+
+    async def _connect(self, kind: Any, deadline: Deadline) -> Any:
+        loop = asyncio.get_running_loop()
+        name = self.url.hostname if self._tls is not None else None
+        opening = loop.create_connection(
+            kind, self.url.hostname, self.url.port, ssl=self._tls, server_hostname=name
+        )
+        _, link = await asyncio.wait_for(opening, max(deadline.left(), 1e-3))
+        return link
+
+    def __del__(self) -> None:
+        """Dropped without close: the sockets are closed if the loop still runs."""
+        with contextlib.suppress(Exception):
+            for link in [*self._idle, *self._busy, *([self._shared] if self._shared else [])]:
+                loop = link.transport.get_extra_info("socket") and link.transport._loop
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(link.transport.abort)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError("timed out"))

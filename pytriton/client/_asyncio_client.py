@@ -1,0 +1,325 @@
+"""AsyncioModelClient: one model, called from asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Coroutine, Mapping
+from typing import Any, NoReturn
+
+from pytriton.client._base import (
+    BaseModelClient,
+    Options,
+    Parameters,
+    make_speaker,
+    with_batch,
+    without_batch,
+)
+from pytriton.client._call import Deadline, Result
+from pytriton.client._model_client import Outputs
+from pytriton.client.asyncio_utils import AsyncioServerClient, asyncio_wait_for_model_ready
+from pytriton.client.exceptions import (
+    PyTritonClientClosedError,
+    PyTritonClientInferenceServerError,
+    PyTritonClientTimeoutError,
+)
+from pytriton.model_config.triton_model_config import TritonModelConfig
+
+__all__ = ["AsyncioModelClient"]
+
+
+class AsyncioModelClient(BaseModelClient):
+    """Calls one model of a server over HTTP or gRPC.
+
+    Belongs to the event loop that first uses it; any number of its tasks may call at once.
+
+    Example:
+        async with AsyncioModelClient("localhost", "add_sub") as client:
+            result = await client.infer_sample(np.float32([1, 2]), np.float32([3, 4]))
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model_name: str,
+        model_version: str | None = None,
+        *,
+        lazy_init: bool = True,
+        init_timeout_s: float | None = None,
+        inference_timeout_s: float | None = None,
+        model_config: TritonModelConfig | None = None,
+        ensure_model_is_ready: bool = True,
+        access_token: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        compression: str | None = None,
+    ) -> None:
+        """Makes no connection.
+
+        Args:
+            url: `[http|grpc|https|grpcs://]host[:port]`; http and the scheme's port by default.
+            model_name: Of the model.
+            model_version: Its version; None: the latest.
+            lazy_init: False: `async with` waits for the model and reads its configuration.
+            init_timeout_s: Bounds waiting for the model, in seconds; None: 300.
+            inference_timeout_s: Bounds each inference, in seconds; None: 60.
+            model_config: What is known already; None: the server is asked.
+            ensure_model_is_ready: False: the first inference does not wait for the model.
+            access_token: Of restricted endpoints; sent with every call.
+            ssl_context: For https and grpcs; None: verify by the system's authorities.
+            compression: Of requests and responses: None or "gzip".
+
+        Raises:
+            PyTritonClientInvalidUrlError: The URL can't be used.
+            ValueError: The token is empty.
+        """
+        options = Options(
+            init_timeout_s, inference_timeout_s, access_token, ssl_context, compression
+        )
+        super().__init__(url, model_name, model_version, options, model_config)
+        self._lazy_init = lazy_init
+        self._is_ready = not ensure_model_is_ready
+        self._preparing: asyncio.Lock | None = None
+        self._client: AsyncioServerClient | None = self.create_client_from_url(
+            url, self._inference_timeout_s
+        )
+
+    @classmethod
+    def from_existing_client(cls, existing_client: BaseModelClient) -> Any:
+        """A client of the same model that knows what the other one knows.
+
+        Args:
+            existing_client: The other client; it is not touched.
+
+        Returns:
+            A client of this class.
+        """
+        options = existing_client._options
+        return cls(
+            existing_client._url,
+            existing_client._model_name,
+            existing_client._model_version,
+            init_timeout_s=options.init_timeout_s,
+            inference_timeout_s=options.inference_timeout_s,
+            model_config=existing_client._model_config,
+            ensure_model_is_ready=existing_client._model_config is None,
+            access_token=options.access_token,
+            ssl_context=options.ssl_context,
+            compression=options.compression,
+        )
+
+    def create_client_from_url(
+        self, url: str, network_timeout_s: float | None = None
+    ) -> AsyncioServerClient:
+        """Makes what carries the calls. To be overridden where that must be something else.
+
+        Args:
+            url: The server's.
+            network_timeout_s: Bounds calls that bring no bound of their own, in seconds.
+        """
+        return AsyncioServerClient(
+            self._triton_url,
+            make_speaker(self._triton_url, self._options.access_token),
+            network_timeout_s or self._inference_timeout_s,
+            self._options.ssl_context,
+        )
+
+    async def __aenter__(self) -> Any:
+        if not self._lazy_init:
+            try:
+                await self._prepare()
+            except BaseException:
+                await self.close()
+                raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends all connections, also those with calls under way. Idempotent."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    @property
+    def model_config(self) -> Coroutine[Any, Any, TritonModelConfig]:
+        """The model's configuration, to be awaited; read once, after the model is ready.
+
+        Raises:
+            PyTritonClientTimeoutError: The model was not ready in time.
+            PyTritonClientInferenceServerError: The server refuses.
+            PyTritonClientClosedError: The client was closed before.
+        """
+        return self._model_config_when_known()
+
+    async def _model_config_when_known(self) -> TritonModelConfig:
+        if self._model_config is None:
+            await self._prepare()
+        assert self._model_config is not None
+        return self._model_config
+
+    async def wait_for_model(self, timeout_s: float) -> None:
+        """Waits until the model is ready.
+
+        Args:
+            timeout_s: How long, in seconds; 0: ask once.
+
+        Raises:
+            PyTritonClientTimeoutError: It was not in time.
+            PyTritonClientClosedError: The client was closed before.
+        """
+        try:
+            await asyncio_wait_for_model_ready(
+                self._open(), self._model_name, self._model_version, timeout_s
+            )
+        except PyTritonClientTimeoutError as error:
+            raise PyTritonClientTimeoutError(
+                f"Timeout while waiting for model {self._model_name} to be ready for {timeout_s}s"
+            ) from error
+        self._is_ready = True
+
+    async def infer_sample(
+        self,
+        *inputs: Any,
+        parameters: Parameters = None,
+        headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
+        **named_inputs: Any,
+    ) -> Outputs:
+        """Calls the model with one sample.
+
+        Args:
+            inputs: Arrays in the order of the model's inputs, without the batch dimension.
+            parameters: Request parameters.
+            headers: Header fields.
+            outputs: Tensors in shared-memory regions by output name; those outputs are put there.
+            named_inputs: Arrays by input name, instead of `inputs`.
+
+        Returns:
+            Arrays by output name, without the batch dimension. BYTES are object arrays of bytes;
+            an output in a region is None.
+
+        Raises:
+            PyTritonClientValueError: Arguments that no model can take.
+            PyTritonClientTimeoutError: No answer in time, or no connection.
+            PyTritonClientInferenceServerError: The server answered with an error.
+            PyTritonClientClosedError: The client was closed before.
+        """
+        self._check_arguments(inputs, named_inputs, parameters, headers)
+        config = await self._config_for_inference()
+        named = self._named(config, inputs, named_inputs)
+        if not config.batching:
+            return (await self._infer(config, named, parameters, headers, outputs)).outputs
+        result = await self._infer(config, with_batch(named), parameters, headers, outputs)
+        return without_batch(result.outputs, self._model_name)
+
+    async def infer_batch(
+        self,
+        *inputs: Any,
+        parameters: Parameters = None,
+        headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
+        **named_inputs: Any,
+    ) -> Outputs:
+        """Calls the model with a batch.
+
+        Args:
+            inputs: Arrays `[batch, ...]` in the order of the model's inputs.
+            parameters: Request parameters.
+            headers: Header fields.
+            outputs: Tensors in shared-memory regions by output name; those outputs are put there.
+            named_inputs: Arrays by input name, instead of `inputs`.
+
+        Returns:
+            Arrays `[batch, ...]` by output name; an output in a region is None.
+
+        Raises:
+            PyTritonClientModelDoesntSupportBatchingError: The model takes no batches.
+            PyTritonClientError: As infer_sample.
+        """
+        self._check_arguments(inputs, named_inputs, parameters, headers)
+        config = await self._config_for_inference()
+        self._check_batching(config)
+        named = self._named(config, inputs, named_inputs)
+        return (await self._infer(config, named, parameters, headers, outputs)).outputs
+
+    def _open(self) -> AsyncioServerClient:
+        if self._client is None:
+            raise PyTritonClientClosedError(f"{type(self).__name__} is closed")
+        return self._client
+
+    async def _prepare(self) -> None:
+        """Once, whoever needs it first: waits for the model and reads its configuration."""
+        if self._preparing is None:
+            self._preparing = asyncio.Lock()
+        async with self._preparing:
+            client = self._open()
+            deadline = Deadline(self._init_timeout_s)
+            if not self._is_ready or self._model_config is None:
+                await self.wait_for_model(self._init_timeout_s)
+            if self._model_config is None:
+                try:
+                    self._model_config = await self._read_config(client, deadline)
+                except OSError as error:
+                    raise PyTritonClientTimeoutError(
+                        "Timeout while reading the configuration of model "
+                        f"{self._model_name}. Message: {error}"
+                    ) from error
+
+    async def _read_config(
+        self, client: AsyncioServerClient, deadline: Deadline
+    ) -> TritonModelConfig:
+        speaker, name = client.speaker, self._model_name
+        config = await client.call(speaker.model_config(name, self._version), deadline)
+        if config is not None:
+            return self._config_of(config)
+        metadata = await client.call(speaker.model_metadata(name, self._version), deadline)
+        server = await client.call(speaker.server_metadata(), deadline)
+        return self._config_of_metadata(metadata, server)
+
+    async def _config_for_inference(self) -> TritonModelConfig:
+        self._open()
+        if not self._is_ready or self._model_config is None:
+            await self._prepare()
+        config = self._model_config
+        assert config is not None
+        self._check_kind(config)
+        return config
+
+    def _check_kind(self, config: TritonModelConfig) -> None:
+        if config.decoupled:
+            raise PyTritonClientInferenceServerError(
+                "Model config is decoupled. Use DecouploedAsyncioModelClient instead."
+            )
+
+    async def _infer(
+        self,
+        config: TritonModelConfig,
+        named: Mapping[str, Any],
+        parameters: Parameters,
+        headers: Parameters,
+        outputs: Mapping[str, Any] | None,
+    ) -> Result:
+        client = self._open()
+        deadline = Deadline(self._inference_timeout_s)
+        request = self._request(config, named, parameters, headers, outputs)
+        try:
+            result: Result = await client.transport.call(self._speaker.infer(request), deadline)
+            return result
+        except (OSError, PyTritonClientInferenceServerError) as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raises what callers expect."""
+        if isinstance(error, PyTritonClientInferenceServerError):
+            if error.status != "DEADLINE_EXCEEDED":
+                raise PyTritonClientInferenceServerError(
+                    f"Error occurred on Triton Inference Server side:\n {error.message}",
+                    error.status,
+                ) from error
+        elif self._client is None:
+            raise PyTritonClientClosedError(f"{type(self).__name__} is closed") from error
+        raise PyTritonClientTimeoutError(
+            f"Timeout exceeded while running inference for {self._model_name}. "
+            f"Timeout: {self._inference_timeout_s} s. Message: {error}"
+        ) from error

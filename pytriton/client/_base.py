@@ -1,0 +1,269 @@
+"""What the clients of both kinds share: checks of arguments, requests, results."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from pytriton.client._call import InferRequest, InferTensor, Speaker
+from pytriton.client._grpc import GrpcSpeaker
+from pytriton.client._http import HttpSpeaker
+from pytriton.client._tensors import contents_of, wire_type
+from pytriton.client._url import TritonUrl
+from pytriton.client.auth import create_auth_headers
+from pytriton.client.exceptions import (
+    PyTritonClientInferenceServerError,
+    PyTritonClientModelDoesntSupportBatchingError,
+    PyTritonClientValueError,
+)
+from pytriton.client.utils import model_config_of_metadata
+from pytriton.model_config.parser import ModelConfigParser
+from pytriton.model_config.triton_model_config import TritonModelConfig
+
+__all__ = [
+    "DEFAULT_INFERENCE_TIMEOUT_S",
+    "BaseModelClient",
+    "Options",
+    "Parameters",
+    "make_speaker",
+]
+
+DEFAULT_INFERENCE_TIMEOUT_S = 60.0
+DEFAULT_INIT_TIMEOUT_S = 300.0
+
+Array = np.ndarray[Any, Any]
+Parameters = Optional[Mapping[str, Union[str, int, bool]]]
+
+
+def make_speaker(url: TritonUrl, access_token: str | None) -> Speaker:
+    """What speaks the URL's protocol and sends the token with every call.
+
+    Raises:
+        ValueError: The token is empty.
+    """
+    headers: Mapping[str, str] = {}
+    if access_token is not None:
+        headers = create_auth_headers(access_token, url.protocol)
+    return GrpcSpeaker(headers) if url.is_grpc else HttpSpeaker(headers)
+
+
+class Options:
+    """What every client can be told besides the model.
+
+    Attributes:
+        init_timeout_s: Bounds waiting for the model, in seconds.
+        inference_timeout_s: Bounds each inference, in seconds.
+        access_token: Of restricted endpoints; None: none is sent.
+        ssl_context: For https and grpcs; None: verify by the system's authorities.
+        compression: Of requests and responses: None or "gzip".
+    """
+
+    def __init__(
+        self,
+        init_timeout_s: float | None = None,
+        inference_timeout_s: float | None = None,
+        access_token: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        compression: str | None = None,
+    ) -> None:
+        """Checks and completes them.
+
+        Raises:
+            PyTritonClientValueError: The compression is another one.
+        """
+        if compression not in (None, "gzip"):
+            raise PyTritonClientValueError(f"expected compression None or gzip, got {compression}")
+        self.init_timeout_s = DEFAULT_INIT_TIMEOUT_S if init_timeout_s is None else init_timeout_s
+        self.inference_timeout_s = (
+            DEFAULT_INFERENCE_TIMEOUT_S if inference_timeout_s is None else inference_timeout_s
+        )
+        self.access_token = access_token
+        self.ssl_context = ssl_context
+        self.compression = compression
+
+
+class BaseModelClient:
+    """One model of one server. Base of the clients; not to be used itself."""
+
+    def __init__(
+        self,
+        url: str,
+        model_name: str,
+        model_version: str | None,
+        options: Options,
+        model_config: TritonModelConfig | None,
+    ) -> None:
+        """Makes no connection.
+
+        Args:
+            url: As TritonUrl.from_url takes it.
+            model_name: Of the model.
+            model_version: Its version; None: the latest.
+            options: See Options.
+            model_config: What is known already; None: the server is asked.
+
+        Raises:
+            PyTritonClientInvalidUrlError: The URL can't be used.
+            ValueError: The token is empty.
+        """
+        self._url = url
+        self._triton_url = TritonUrl.from_url(url)
+        self._model_name = model_name
+        self._model_version = model_version
+        self._options = options
+        self._init_timeout_s = options.init_timeout_s
+        self._inference_timeout_s = options.inference_timeout_s
+        self._speaker = make_speaker(self._triton_url, options.access_token)
+        self._model_config = model_config
+        self._is_binary = True
+        self._ids = itertools.count()
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model."""
+        return self._model_name
+
+    @property
+    def model_version(self) -> str | None:
+        """Version of the model; None: the latest."""
+        return self._model_version
+
+    @property
+    def _version(self) -> str:
+        return str(self._model_version) if self._model_version is not None else ""
+
+    def _config_of(self, config: dict[str, Any]) -> TritonModelConfig:
+        return ModelConfigParser.from_dict(config)
+
+    def _config_of_metadata(
+        self, metadata: dict[str, Any], server: dict[str, Any]
+    ) -> TritonModelConfig:
+        """The configuration of a model on a server that tells metadata only."""
+        self._is_binary = "binary_tensor_data" in (server.get("extensions") or ())
+        return model_config_of_metadata(metadata, self._model_name)
+
+    def _check_batching(self, config: TritonModelConfig) -> None:
+        if not config.batching:
+            raise PyTritonClientModelDoesntSupportBatchingError(
+                f"Model {self._model_name} doesn't support batching - "
+                "use infer_sample method instead"
+            )
+
+    def _check_arguments(
+        self,
+        inputs: tuple[Any, ...],
+        named_inputs: Mapping[str, Any],
+        parameters: Parameters,
+        headers: Parameters,
+    ) -> None:
+        """Raises PyTritonClientValueError for arguments that no model can take."""
+        if not inputs and not named_inputs:
+            raise PyTritonClientValueError("Provide input data")
+        if inputs and named_inputs:
+            raise PyTritonClientValueError(
+                "Use either positional either keyword method arguments convention"
+            )
+        _check_map(parameters, "Parameter")
+        _check_map(headers, "Header")
+
+    def _request(
+        self,
+        config: TritonModelConfig,
+        named: Mapping[str, Any],
+        parameters: Parameters,
+        headers: Parameters,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> InferRequest:
+        """An inference request.
+
+        Args:
+            config: Of the model.
+            named: Inputs by name: arrays, or tensors in regions.
+            parameters: Request parameters.
+            headers: Header fields.
+            outputs: Where outputs go: tensors in regions by name.
+
+        Raises:
+            RuntimeError: An array holds what the wire can't carry.
+        """
+        return InferRequest(
+            self._model_name,
+            self._version,
+            str(next(self._ids)),
+            [_tensor(name, value, self._is_binary) for name, value in named.items()],
+            [output.name for output in config.outputs or ()],
+            {name: place.region_place() for name, place in outputs.items()} if outputs else {},
+            parameters or {},
+            {name: str(value) for name, value in headers.items()} if headers else {},
+            self._is_binary,
+            self._options.compression,
+        )
+
+    def _named(
+        self, config: TritonModelConfig, inputs: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Inputs by name; positional ones are in the configuration's order."""
+        if not inputs:
+            return named
+        return {spec.name: value for spec, value in zip(config.inputs or (), inputs)}
+
+
+def with_batch(named: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch of one of each input."""
+    return {
+        name: value[np.newaxis] if isinstance(value, np.ndarray) else value
+        for name, value in named.items()
+    }
+
+
+def without_batch(outputs: dict[str, Any], name: str) -> dict[str, Any]:
+    """The first item of each output.
+
+    Raises:
+        PyTritonClientInferenceServerError: An output has none.
+    """
+    try:
+        return {key: None if value is None else _first(value) for key, value in outputs.items()}
+    except IndexError:
+        raise PyTritonClientInferenceServerError(
+            f"expected outputs of model {name} with a batch dimension of 1"
+        ) from None
+
+
+def _first(array: Array) -> Any:
+    return array[0]
+
+
+def _check_map(values: Any, what: str) -> None:
+    if values is None:
+        return
+    if not isinstance(values, dict):
+        raise PyTritonClientValueError("Parameters and headers must be a dictionary")
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise PyTritonClientValueError("Parameter/header key must be a string")
+        if not isinstance(value, (str, int, bool)):
+            raise PyTritonClientValueError(
+                "Parameter/header value must be a string, integer or boolean"
+            )
+        if what == "Header" and any(letter in f"{key}{value}" for letter in "\r\n\0"):
+            raise PyTritonClientValueError(f"expected a header of one line, got {key!r}")
+
+
+def _tensor(name: str, value: Any, is_binary: bool) -> InferTensor:
+    if not isinstance(value, np.ndarray):
+        place = getattr(value, "region_place", None)
+        if place is not None:
+            return InferTensor(name, value.datatype, tuple(value.shape), region=place())
+        if not isinstance(value, np.generic):
+            raise PyTritonClientValueError(
+                f"Input {name} is not a numpy array. Got {type(value)} instead."
+            )
+        value = np.asarray(value)
+    datatype = wire_type(value, name)
+    contents = contents_of(value, datatype, name)
+    return InferTensor(name, datatype, value.shape, contents, None if is_binary else value)

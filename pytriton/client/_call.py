@@ -1,0 +1,177 @@
+"""Calls as data: what is sent, how the answer is read. The transports only carry them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Protocol
+
+__all__ = ["Call", "Deadline", "InferRequest", "InferTensor", "Reply", "Result", "Speaker"]
+
+
+class Deadline:
+    """A moment that bounds every phase of a call.
+
+    Attributes:
+        at: Of time.monotonic(), in seconds.
+        seconds: How long it was when the call began.
+    """
+
+    __slots__ = ("at", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        """Counts from now.
+
+        Args:
+            seconds: How long.
+        """
+        self.seconds = seconds
+        self.at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds until then; at least 0."""
+        return max(self.at - time.monotonic(), 0.0)
+
+    def within(self, seconds: float) -> Deadline:
+        """The earlier of this one and one in so many seconds."""
+        return Deadline(min(seconds, self.left()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What a server answered.
+
+    Attributes:
+        status: HTTP's status, or gRPC's.
+        headers: Of HTTP, names in lower case.
+        body: Bytes of the body, or of the one message.
+        message: gRPC's text of an error.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One exchange.
+
+    Attributes:
+        method: HTTP's method; gRPC is always POST.
+        path: Path of the URL.
+        headers: Header fields, names in lower case.
+        body: Buffers; for gRPC with its frame.
+        read: Makes of a reply what the caller wants. Raises PyTritonClientInferenceServerError.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Sequence[Any]
+    read: Callable[[Reply], Any]
+
+
+@dataclasses.dataclass
+class InferTensor:
+    """One input.
+
+    Attributes:
+        name: Of the input.
+        datatype: The wire's name of the type.
+        shape: Dimensions, with the batch dimension.
+        contents: A contiguous buffer; None: the data are in a region.
+        array: The array; None: the data are in a region.
+        region: (name, byte offset, byte size) of a registered region; None: the data are sent.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    contents: Any = None
+    array: Any = None
+    region: tuple[str, int, int] | None = None
+
+
+@dataclasses.dataclass
+class InferRequest:
+    """An inference.
+
+    Attributes:
+        model_name: Of the model.
+        model_version: Its version; "": the latest.
+        request_id: Comes back with the response.
+        inputs: Inputs.
+        output_names: Wanted outputs; none: all.
+        output_regions: Where outputs go: (region's name, byte offset, byte size) by output name.
+        parameters: Request parameters.
+        headers: Header fields of the caller.
+        is_binary: Tensors as bytes; else as JSON.
+        compression: None, or "gzip".
+    """
+
+    model_name: str
+    model_version: str
+    request_id: str
+    inputs: list[InferTensor]
+    output_names: list[str]
+    output_regions: Mapping[str, tuple[str, int, int]] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, str | int | bool] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_binary: bool = True
+    compression: str | None = None
+
+
+@dataclasses.dataclass
+class Result:
+    """A response.
+
+    Attributes:
+        outputs: Arrays by name; None for an output that went into a region.
+        parameters: Response parameters.
+    """
+
+    outputs: dict[str, Any]
+    parameters: dict[str, Any]
+
+
+class Speaker(Protocol):
+    """What a protocol can say; every method makes a Call that reads what the comment tells."""
+
+    def server_live(self) -> Call:
+        """Reads a bool."""
+
+    def server_ready(self) -> Call:
+        """Reads a bool."""
+
+    def model_ready(self, name: str, version: str) -> Call:
+        """Reads a bool."""
+
+    def server_metadata(self) -> Call:
+        """Reads a dict with "extensions"."""
+
+    def model_metadata(self, name: str, version: str) -> Call:
+        """Reads a dict with "inputs" and "outputs", each with name, datatype and shape."""
+
+    def model_config(self, name: str, version: str) -> Call:
+        """Reads a dict as the HTTP endpoint gives it; None: the server has no configurations."""
+
+    def repository_index(self) -> Call:
+        """Reads a list of dicts with name, version, state and reason."""
+
+    def load_model(self, name: str, config: str | None, files: Mapping[str, bytes] | None) -> Call:
+        """Reads nothing."""
+
+    def unload_model(self, name: str) -> Call:
+        """Reads nothing."""
+
+    def register_region(self, region: Any) -> Call:
+        """Reads nothing."""
+
+    def unregister_region(self, region: Any) -> Call:
+        """Reads nothing."""
+
+    def infer(self, request: InferRequest) -> Call:
+        """Reads a Result."""
