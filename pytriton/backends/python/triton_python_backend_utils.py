@@ -12,6 +12,7 @@ from typing import Any, Dict, Optional
 import numpy as np  # noqa: F401
 
 from .datatypes import (  # noqa: F401
+    BF16,
     TRITON_STRING_TO_NUMPY,
     deserialize_bytes_tensor,
     numpy_to_triton_type,
@@ -28,7 +29,7 @@ from .model_control import is_model_ready, load_model, unload_model  # noqa: F40
 from .request import InferenceRequest
 from .response import InferenceResponse
 from .runtime import get_model_dir  # noqa: F401
-from .tensor import Tensor
+from .tensor import Tensor, from_wire
 
 TRITONSERVER_MEMORY_CPU = MemoryType.TRITONSERVER_MEMORY_CPU
 TRITONSERVER_MEMORY_GPU = MemoryType.TRITONSERVER_MEMORY_GPU
@@ -76,6 +77,11 @@ def get_output_config_by_name(model_config: Dict[str, Any], name: str) -> Option
 def using_decoupled_model_transaction_policy(model_config: Dict[str, Any]) -> bool:
     """Whether a configuration (a dict) makes the model decoupled."""
     return bool(model_config.get("model_transaction_policy", {}).get("decoupled", False))
+
+
+def _private_bfloat16(name: str, bits: Any) -> Tensor:
+    """This server only: a BF16 tensor of the bits in a contiguous uint16 array of any shape."""
+    return from_wire(name, BF16, bits.shape, bits)
 
 
 def _private_allocate(byte_size: int) -> Any:
