@@ -86,8 +86,9 @@ void Refuse(Status status, const InnerSink& sink) {
 
 }  // namespace
 
-RefPtr<Responder> StartInnerCall(const Service& service, InnerRequest&& request, InnerSink sink) {
-  Result<ModelHandle> model = service.FindModel(request.model_name, request.version);
+RefPtr<Responder> StartInnerCall(const repo::Repository& repository, InnerRequest&& request,
+                                 InnerSink sink) {
+  Result<ModelHandle> model = repository.router().Find(request.model_name, request.version);
   if (!model.ok()) {
     const Status not_ready = Internal("Failed for execute the inference request. Model '" +
                                       request.model_name + "' is not ready.");

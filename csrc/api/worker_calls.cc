@@ -18,7 +18,7 @@ constexpr std::string_view kFilePrefix = "file:";
 
 struct Context {
   uint64_t worker = 0;
-  const Service* service = nullptr;
+  const repo::Repository* repository = nullptr;
   const ModelHooks* hooks = nullptr;
   CustomMetrics* metrics = nullptr;
 };
@@ -85,7 +85,7 @@ void UnloadModel(const Context& context, JsonValue root, CallReply reply) {
 Result<std::string> IsModelReady(const Context& context, JsonValue root) {
   PT_ASSIGN_OR_RETURN(const std::string name, StringOf(root, "name"));
   PT_ASSIGN_OR_RETURN(const std::string version, StringOf(root, "version"));
-  const Result<ModelHandle> model = context.service->FindModel(name, version);
+  const Result<ModelHandle> model = context.repository->router().Find(name, version);
   if (!model.ok() && model.status().code() == Code::kInvalidArgument) return model.status();
   return std::string(model.ok() ? R"({"ready":true})" : R"({"ready":false})");
 }
@@ -166,7 +166,7 @@ void WorkerCalls::Call(uint64_t worker, const std::string& kind, std::string_vie
   if (!parsed.ok()) return reply(parsed);
   const JsonValue root = document.root();
   if (!root.is_object()) return reply(InvalidArgument("expected a JSON object in a call"));
-  const Context context{worker, service_, &hooks_, &metrics_};
+  const Context context{worker, repository_, &hooks_, &metrics_};
   if (kind == "load_model") {
     return LoadModel(context, root, std::move(files), std::move(reply));
   }
@@ -185,7 +185,7 @@ void WorkerCalls::UpdateMetrics(uint64_t worker, std::span<const MetricUpdate> u
 }
 
 RefPtr<Responder> WorkerCalls::Infer(InnerRequest&& request, InnerSink sink) {
-  return StartInnerCall(*service_, std::move(request), std::move(sink));
+  return StartInnerCall(*repository_, std::move(request), std::move(sink));
 }
 
 }  // namespace pt::api

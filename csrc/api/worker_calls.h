@@ -9,7 +9,7 @@
 //   metric_value    {"metric"}                             -> {"value"}
 //   metric_drop     {"metric"} or {"family"}               -> {}
 //
-// Thread rule: thread-safe; nothing blocks. Owner rule: borrows the service; owned by server/.
+// Thread rule: thread-safe; nothing blocks. Owner rule: borrows the repository; owned by server/.
 #pragma once
 
 #include <atomic>
@@ -19,9 +19,9 @@
 #include <string>
 #include <string_view>
 
-#include "api/service.h"
 #include "base/custom_metrics.h"
 #include "infer/worker_services.h"
+#include "repo/repository.h"
 
 namespace pt::api {
 
@@ -36,7 +36,7 @@ struct ModelHooks {
 
 class WorkerCalls final : public WorkerServices {
  public:
-  explicit WorkerCalls(const Service* service) : service_(service) {}
+  explicit WorkerCalls(const repo::Repository* repository) : repository_(repository) {}
 
   // REQUIRES: before the first worker begins.
   void set_model_hooks(ModelHooks hooks) { hooks_ = std::move(hooks); }
@@ -50,7 +50,7 @@ class WorkerCalls final : public WorkerServices {
   RefPtr<Responder> Infer(InnerRequest&& request, InnerSink sink) override;
 
  private:
-  const Service* const service_;
+  const repo::Repository* const repository_;
   ModelHooks hooks_;
   std::atomic<uint64_t> next_worker_{1};
   CustomMetrics metrics_;

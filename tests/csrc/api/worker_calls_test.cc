@@ -50,7 +50,7 @@ class WorkerCallsTest : public ::testing::Test {
   }
 
   RestPeer peer;
-  WorkerCalls calls{&peer.service};
+  WorkerCalls calls{&peer.repository};
 };
 
 TEST_F(WorkerCallsTest, RunsAnotherModelAndNamesItsOutputs) {
