@@ -84,6 +84,11 @@ class AsyncCalls:
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(self._drive(requests, stream), self._loop)
 
+    def run_stream(self, requests: list[Request], stream: Stream) -> None:
+        """As `start`, and waits for the end of the call."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._drive(requests, stream), self._loop).result()
+
     async def _outcome(self, requests: list[Request]) -> tuple[Any, BaseException | None]:
         # Errors travel as values: SystemExit in a task would end the loop.
         self._watch(requests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from pytriton._callables import Instance, make_instance
 from pytriton._datatypes import wire_type
@@ -17,7 +17,13 @@ from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec,
 from pytriton.proxy.types import Request
 from pytriton.proxy.validators import TritonResultsValidator
 
+if TYPE_CHECKING:
+    from pytriton._core import Server
+
 LOGGER = logging.getLogger("pytriton.proxy.inference")
+
+# The parameter of a model's configuration that names its group.
+EXCLUSIVE_GROUP = "exclusive_group"
 
 OnFatal = Callable[[BaseException], None]
 
@@ -46,6 +52,9 @@ def model_config_of(
         batcher=config.batcher,
         instance_group={DeviceKind.KIND_CPU: instances},
         decoupled=config.decoupled,
+        backend_parameters=(
+            {EXCLUSIVE_GROUP: config.exclusive_group} if config.exclusive_group else {}
+        ),
         inputs=_specs(tensors[0], "INPUT"),
         outputs=_specs(tensors[1], "OUTPUT"),
         response_cache=ResponseCache(enable=True) if config.response_cache else None,
@@ -94,7 +103,13 @@ class ModelBinding:
         self.config = config
         self._functions = list(functions)
         self.instances: list[Instance] = [
-            make_instance(function, config.decoupled, config.batching) for function in functions
+            make_instance(
+                function,
+                config.decoupled,
+                config.batching,
+                alone=EXCLUSIVE_GROUP in config.backend_parameters,
+            )
+            for function in functions
         ]
         self._strict = strict
         self._on_fatal = on_fatal
@@ -108,12 +123,21 @@ class ModelBinding:
         """Whether the caller is inside one of this model's callables."""
         return threading.get_ident() in self._ordinals
 
-    def warm_up(self) -> None:
-        """Runs the model's warm-up requests, if it has any."""
-        if self.config.model_warmup:
-            from pytriton._warmup import warm_up
+    def warm_up(self, server: Server) -> None:
+        """Runs the model's warm-up requests, if it has any, when its exclusive group is free."""
+        if not self.config.model_warmup:
+            return
+        from pytriton._warmup import warm_up
 
+        group = self.config.backend_parameters.get(EXCLUSIVE_GROUP)
+        if group is None:
             warm_up(self._functions, self.config)
+            return
+        server.enter_exclusive_group(group)
+        try:
+            warm_up(self._functions, self.config)
+        finally:
+            server.leave_exclusive_group(group)
 
     # What the core reads once.
 
@@ -132,6 +156,7 @@ class ModelBinding:
             "batcher": _batcher(config.batcher) if config.batching else None,
             "inputs": [_tensor(spec) for spec in config.inputs or ()],
             "outputs": [_tensor(spec) for spec in config.outputs or ()],
+            "parameters": {name: str(value) for name, value in config.backend_parameters.items()},
             "callables": [(instance.form, instance.target) for instance in self.instances],
             "request_type": Request,
             "model_config": config,

@@ -34,20 +34,23 @@ class Instance:
         self.calls = calls
 
 
-def make_instance(function: Callable[..., Any], decoupled: bool, batching: bool) -> Instance:
+def make_instance(
+    function: Callable[..., Any], decoupled: bool, batching: bool, alone: bool = False
+) -> Instance:
     """Chooses how `function` is called.
 
     Args:
         function: What the user gave to `bind`.
         decoupled: Whether each request may get any number of responses.
         batching: Whether tensors have a batch dimension.
+        alone: Whether a call must have ended before the instance takes the next batch.
     """
     if _is(inspect.isasyncgenfunction, function) or _is(inspect.iscoroutinefunction, function):
         from pytriton._async_calls import AsyncCalls
 
         calls = AsyncCalls(function)
         if decoupled:
-            return Instance(STREAM, calls.start, calls)
+            return Instance(STREAM, calls.run_stream if alone else calls.start, calls)
         return Instance(REQUESTS, calls.run, calls)
     if _is(inspect.isgeneratorfunction, function):
         if decoupled:

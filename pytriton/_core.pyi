@@ -33,6 +33,10 @@ class Server:
         """Adds a model; returns when it is ready (or will be at start)."""
     def remove_model(self, name: str, version: int) -> None:
         """Removes a model when its requests have been answered."""
+    def enter_exclusive_group(self, name: str) -> None:
+        """Waits until no callable of the group runs, and keeps them from running."""
+    def leave_exclusive_group(self, name: str) -> None:
+        """Lets them run again."""
     def start(self) -> None:
         """Binds the ports and serves. Raises PyTritonRuntimeError naming a busy port."""
     def stop(self) -> None:

@@ -345,7 +345,7 @@ def _as_functions(infer_func: _Callables) -> list[Callable[..., Any]]:
 
 def _add_model(server: _core.Server, binding: ModelBinding) -> None:
     config = binding.to_core()
-    binding.warm_up()
+    binding.warm_up(server)
     server.add_model(config, binding)
 
 

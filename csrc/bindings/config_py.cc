@@ -85,6 +85,7 @@ ModelConfig ReadConfig(const py::dict& dict, int instances) {
   config.max_batch_size = dict["max_batch_size"].cast<int64_t>();
   config.is_decoupled = dict["decoupled"].cast<bool>();
   config.response_cache = dict["response_cache"].cast<bool>();
+  config.parameters = dict["parameters"].cast<std::map<std::string, std::string>>();
   if (!dict["batcher"].is_none() && config.max_batch_size > 0) {
     config.scheduler = SchedulerKind::kDynamic;
     config.dynamic_batching = ReadBatcher(dict["batcher"].cast<py::dict>());

@@ -89,6 +89,11 @@ void ServerPy::Stop() {
   ThrowIfError(status);
 }
 
+void ServerPy::EnterExclusiveGroup(const std::string& name) {
+  py::gil_scoped_release release;
+  server_->EnterExclusiveGroup(name);
+}
+
 void AddServerType(py::module_& module) {
   py::class_<ServerPy>(module, "Server", "One server: ports, event loops and models.")
       .def(py::init<const py::dict&>(), py::arg("options"),
@@ -97,6 +102,10 @@ void AddServerType(py::module_& module) {
            "Adds a model; returns when it is ready (or will be at start).")
       .def("remove_model", &ServerPy::RemoveModel, py::arg("name"), py::arg("version"),
            "Removes a model when its requests have been answered.")
+      .def("enter_exclusive_group", &ServerPy::EnterExclusiveGroup, py::arg("name"),
+           "Waits until no callable of the group runs, and keeps them from running.")
+      .def("leave_exclusive_group", &ServerPy::LeaveExclusiveGroup, py::arg("name"),
+           "Lets them run again.")
       .def("start", &ServerPy::Start, "Binds the ports and serves. A busy port raises at once.")
       .def("stop", &ServerPy::Stop, "Finishes the work under way and closes the ports.")
       .def_property_readonly("http_port", [](const ServerPy& s) { return s.server().http_port(); })

@@ -27,6 +27,8 @@ class ServerPy {
   void Start();
   // Throws when work under way had to be cancelled.
   void Stop();
+  void EnterExclusiveGroup(const std::string& name);
+  void LeaveExclusiveGroup(const std::string& name) { server_->LeaveExclusiveGroup(name); }
   const server::Server& server() const { return *server_; }
   // Grows with every batch that ran: tells an idle server.
   uint64_t executions() const { return releaser_->drains(); }

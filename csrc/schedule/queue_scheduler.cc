@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "schedule/exclusive_groups.h"
+
 namespace pt::schedule {
 namespace {
 
@@ -19,6 +21,13 @@ void NameThread(const std::string& model, int ordinal) {
   pthread_setname_np(pthread_self(), name.c_str());
 }
 
+ExclusiveGroup* GroupOf(const SchedulerDeps& deps) {
+  const auto& parameters = deps.model->config().parameters;
+  const auto name = parameters.find(kExclusiveGroupParameter);
+  if (name == parameters.end() || name->second.empty()) return nullptr;
+  return deps.exclusive_groups == nullptr ? nullptr : deps.exclusive_groups->Get(name->second);
+}
+
 }  // namespace
 
 QueueScheduler::QueueScheduler(const SchedulerDeps& deps)
@@ -27,6 +36,7 @@ QueueScheduler::QueueScheduler(const SchedulerDeps& deps)
       keeps_order_(deps.model->config().scheduler == SchedulerKind::kDynamic &&
                    deps.model->config().dynamic_batching.preserve_ordering &&
                    deps.model->config().instance_count() > 1),
+      exclusive_group_(GroupOf(deps)),
       alarm_link_(std::make_shared<AlarmLink>()),
       queue_(deps.model->config()) {
   MutexLock lock(&alarm_link_->mu);
@@ -107,7 +117,7 @@ void QueueScheduler::WakeOne(LoopHost* host) {
   if (driven != nullptr) return driven->Wake();
   if (sleeper == nullptr) return;  // all are busy and will look when they are done
   if (host != nullptr && limits_.max_delay.count() == 0 && short_model_.is_short() &&
-      host->IsHome() && host->IsDrivenHere()) {
+      exclusive_group_ == nullptr && host->IsHome() && host->IsDrivenHere()) {
     host->Release();
     sleeper->offered = host;
   }
@@ -182,7 +192,12 @@ void QueueScheduler::Sleep(Worker* worker, TimePoint until) {
 
 void QueueScheduler::RunBatch(Worker* worker, Batch* batch, uint64_t ticket) {
   if (worker->host != nullptr && !short_model_.is_short()) GoHome(worker);
+  if (exclusive_group_ != nullptr) {
+    exclusive_group_->Enter();
+    batch->started = deps_.clock->Now();  // the wait counts as queueing
+  }
   const Duration taken = ExecuteBatch(worker->instance.get(), *deps_.clock, batch);
+  if (exclusive_group_ != nullptr) exclusive_group_->Leave();
   short_model_.Record(taken);
   if (!keeps_order_) {
     SendAnswers(batch);

@@ -26,6 +26,8 @@
 
 namespace pt::schedule {
 
+class ExclusiveGroup;
+class ExclusiveGroups;
 class ResponseCache;
 
 // What a scheduler is given.
@@ -35,7 +37,8 @@ struct SchedulerDeps {
   const Clock* clock = nullptr;
   Alarm* alarm = nullptr;
   Logger* logger = nullptr;
-  ResponseCache* cache = nullptr;  // null: none; used by models that ask for it
+  ResponseCache* cache = nullptr;               // null: none; used by models that ask for it
+  ExclusiveGroups* exclusive_groups = nullptr;  // null: none
 };
 
 class QueueScheduler final : public Scheduler {
@@ -92,6 +95,9 @@ class QueueScheduler final : public Scheduler {
   const SchedulerDeps deps_;
   const BatchLimits limits_;
   const bool keeps_order_;
+  // Null: this model's executions wait for nobody else's. With one, an instance never drives a
+  // loop: it may have to wait before each batch.
+  ExclusiveGroup* const exclusive_group_;
   const std::shared_ptr<AlarmLink> alarm_link_;
   ShortModel short_model_;
   OrderedSender ordered_;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "repo/repository.h"
+#include "schedule/exclusive_groups.h"
 #include "schedule/factory.h"
 #include "schedule/response_cache.h"
 #include "server/cache_setup.h"
@@ -61,7 +62,7 @@ struct Server::Impl {
                   : std::make_unique<schedule::ResponseCache>(settings.cache_bytes)),
         repository([this](Model* model, Backend* backend) {
           return schedule::MakeScheduler(
-              {model, backend, &clock, &alarm, logger.get(), cache.get()});
+              {model, backend, &clock, &alarm, logger.get(), cache.get(), &exclusive_groups});
         }) {}
 
   Status Start() EXCLUDES(lifecycle, mu);
@@ -82,6 +83,7 @@ struct Server::Impl {
   BlockPool pool;
   MemoryBudget budget;
   const std::unique_ptr<schedule::ResponseCache> cache;  // null: none
+  schedule::ExclusiveGroups exclusive_groups;
 
   Mutex lifecycle;   // held through a whole Start or Stop; taken before mu
   mutable Mutex mu;  // held for a moment
@@ -159,6 +161,14 @@ Status Server::RemoveModel(const std::string& name, int64_t version) {
            "successfully unloaded '" + name + "' version " + std::to_string(version));
   }
   return status;
+}
+
+void Server::EnterExclusiveGroup(const std::string& name) {
+  impl_->exclusive_groups.Get(name)->Enter();
+}
+
+void Server::LeaveExclusiveGroup(const std::string& name) {
+  impl_->exclusive_groups.Get(name)->Leave();
 }
 
 int Server::http_port() const { return impl_->port(api::PortRole::kHttp); }

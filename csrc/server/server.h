@@ -36,6 +36,10 @@ class Server {
   Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
   Status RemoveModel(const std::string& name, int64_t version);
 
+  // Holds an exclusive group as an execution would (for warm-ups): blocks until it is free.
+  void EnterExclusiveGroup(const std::string& name);
+  void LeaveExclusiveGroup(const std::string& name);
+
   int http_port() const;  // the port taken; 0 when off
   int grpc_port() const;
   int metrics_port() const;

@@ -20,6 +20,9 @@ class ModelConfig:
         response_cache: Whether equal requests are answered from the cache.
         decoupled: Whether a request may get any number of responses.
         model_warmup: Requests that run before the model is ready.
+        exclusive_group: Callables of models with the same group never run at the same time,
+            whatever their model or instance; they take turns in the order in which their batches
+            were made.
     """
 
     batching: bool = True
@@ -28,3 +31,4 @@ class ModelConfig:
     response_cache: bool = False
     decoupled: bool = False
     model_warmup: list[ModelWarmup] | None = None
+    exclusive_group: str | None = None
