@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "infer/reshape.h"
+
 namespace pt {
 
 InferRequest::~InferRequest() {
@@ -27,6 +29,7 @@ void InferRequest::Respond(InferResponse&& response, Finality finality) {
                   was_cancelled ? FailureReason::kCancelled : FailureReason::kBackend);
     }
   }
+  ReshapeOutputs(model_->config(), &response);
   responder_->Send(std::move(response), finality);
 }
 

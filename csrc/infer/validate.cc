@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "infer/reshape.h"
 #include "tensor/bytes_tensor.h"
 
 namespace pt {
@@ -270,7 +271,9 @@ Status FillInputs(std::vector<NamedInput>&& inputs, InferRequest* request) {
   PT_RETURN_IF_ERROR(ResolveNames(&inputs, request));
   PT_RETURN_IF_ERROR(CheckTypesAndShapes(*request));
   PT_RETURN_IF_ERROR(CheckBatch(request));
-  return CheckAllData(request);
+  PT_RETURN_IF_ERROR(CheckAllData(request));
+  ReshapeInputs(request);
+  return {};
 }
 
 std::string RequestIdPrefix(const std::string& id) {

@@ -19,8 +19,8 @@ struct NamedInput {
 };
 
 // Resolves names to indices, checks counts, types, shapes, batch sizes and byte sizes (BYTES
-// elements too), sorts request->inputs and sets batch_size and input_bytes. Errors: InvalidArgument
-// with the documented text.
+// elements too), sorts request->inputs and sets batch_size and input_bytes. The inputs then have
+// the shapes that the backend sees. Errors: InvalidArgument with the documented text.
 Status FillInputs(std::vector<NamedInput>&& inputs, InferRequest* request);
 
 // "[request id: ID] " or "[request id: <id_unknown>] ".
