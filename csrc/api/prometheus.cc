@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -112,14 +113,36 @@ void AppendHost(const HostSample& sample, std::string* text) {
               static_cast<double>(sample.memory_used_bytes), text);
 }
 
+// A tag `k` of the configuration is the label `_k`; what a label name can't have becomes a `_`.
+std::string TagLabels(const ModelConfig& config) {
+  std::map<std::string, std::string> labels;
+  for (const auto& [key, value] : config.metric_tags) {
+    std::string name = "_" + key;
+    for (char& c : name) {
+      const bool is_allowed =
+          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+      if (!is_allowed) c = '_';
+    }
+    labels.emplace(std::move(name), value);
+  }
+  std::string text;
+  for (const auto& [name, value] : labels) text += name + "=\"" + EscapedLabel(value) + "\",";
+  return text;
+}
+
+// In alphabetical order, where an underscore is before letters.
+std::string ModelLabels(const Model& model) {
+  return TagLabels(model.config()) + "model=\"" + EscapedLabel(model.name()) + "\",version=\"" +
+         model.version_text() + "\"";
+}
+
 }  // namespace
 
 std::string Prometheus::Text() const {
   std::vector<ModelSample> samples;
   repository_->ForEachReady([&](Model& model) {
     ModelSample& sample = samples.emplace_back();
-    sample.labels =
-        "model=\"" + EscapedLabel(model.name()) + "\",version=\"" + model.version_text() + "\"";
+    sample.labels = ModelLabels(model);
     sample.stats = model.stats().Snapshot();
     sample.pending = model.scheduler().queued();
     sample.is_cached = model.config().response_cache;
