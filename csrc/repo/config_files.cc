@@ -51,8 +51,10 @@ Result<ConfigFile> FindIn(const std::string& dir, const std::string& stem) {
                                                   {".json", ConfigFormat::kJson},
                                                   {".yaml", ConfigFormat::kYaml}}};
   ConfigFile found;
+  const std::string before = dir + "/" + stem;
   for (const Kind& kind : kKinds) {
-    const std::string path = dir + "/" + stem + kind.suffix;
+    std::string path = before;
+    path += kind.suffix;
     if (!IsThere(path)) continue;
     if (!found.path.empty()) {
       return InvalidArgument("expected one configuration file, found " + found.path + " and " +
@@ -129,13 +131,13 @@ Result<std::map<int64_t, std::string>> VersionDirectories(const std::string& mod
 
 Result<std::string> PathInModel(const std::string& model_dir, const std::string& file,
                                 const std::string& outside) {
-  const std::string path = file.starts_with("/") ? file : model_dir + "/" + file;
+  const std::string path = file.starts_with('/') ? file : model_dir + "/" + file;
   PT_ASSIGN_OR_RETURN(const std::string root, RealPath(model_dir));
   Result<std::string> real = RealPath(path);
   if (!real.ok()) {
     // Whether something exists outside is nobody's business: what looks as if it leaves, leaves.
     const std::string parts = "/" + file + "/";
-    const bool leaves = file.starts_with("/") || parts.find("/../") != std::string::npos;
+    const bool leaves = file.starts_with('/') || parts.find("/../") != std::string::npos;
     return leaves ? Unsupported(outside) : real.status();
   }
   if (!real->starts_with(root + "/")) return Unsupported(outside);

@@ -195,6 +195,7 @@ Status Converter::TakeKey(const Event& event) {
     frame.field = frame.type->FindFieldByName(key);
     if (frame.field == nullptr) {
       std::vector<std::string> names;
+      names.reserve(static_cast<size_t>(frame.type->field_count()));
       for (int i = 0; i < frame.type->field_count(); ++i) {
         names.push_back(frame.type->field(i)->name());
       }

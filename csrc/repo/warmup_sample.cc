@@ -49,7 +49,8 @@ Result<Shape> ShapeOf(const Wanted& wanted) {
 // Values that any model takes: no NaN, no infinity, numbers between 0 and 1 or whole ones.
 std::string RandomBytes(DataType type, size_t size) {
   std::string bytes(size, '\0');
-  std::minstd_rand random(1);  // the same data at every load
+  // The same data at every load, on purpose.
+  std::minstd_rand random(1);  // NOLINT(bugprone-random-generator-seed)
   const auto fill = [&](auto make) {
     for (size_t at = 0; at + sizeof(make()) <= size; at += sizeof(make())) {
       const auto value = make();
