@@ -7,7 +7,7 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
 
-#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "repo/config_yaml.h"
@@ -142,29 +142,68 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
-// Texts that are no UTF-8 can't be shown to gRPC clients, and a zero byte would end a file name
-// early. Escapes let both through the parsers.
-Status CheckTexts(const Message& message, const std::string& path) {
-  const auto& reflection = *message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection.ListFields(message, &fields);
-  for (const FieldDescriptor* field : fields) {
-    const std::string here = path + (path.empty() ? "" : ".") + field->name();
-    const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
-    for (int i = 0; i < count; ++i) {
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        PT_RETURN_IF_ERROR(CheckTexts(field->is_repeated()
-                                          ? reflection.GetRepeatedMessage(message, field, i)
-                                          : reflection.GetMessage(message, field),
-                                      here));
-      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-        const std::string text = field->is_repeated()
-                                     ? reflection.GetRepeatedString(message, field, i)
-                                     : reflection.GetString(message, field);
-        if (IsUtf8(text) && text.find('\0') == std::string::npos) continue;
-        return InvalidArgument("expected UTF-8 text without zero bytes in '" + here + "'");
-      }
+// One value of a field: of a repeated one that at `index`.
+struct Value {
+  const Message& message;
+  const FieldDescriptor* field;
+  int index;
+
+  const google::protobuf::Reflection& reflection() const { return *message.GetReflection(); }
+  const Message& AsMessage() const {
+    return field->is_repeated() ? reflection().GetRepeatedMessage(message, field, index)
+                                : reflection().GetMessage(message, field);
+  }
+  std::string AsText() const {
+    return field->is_repeated() ? reflection().GetRepeatedString(message, field, index)
+                                : reflection().GetString(message, field);
+  }
+  int AsEnumNumber() const {
+    return field->is_repeated() ? reflection().GetRepeatedEnumValue(message, field, index)
+                                : reflection().GetEnumValue(message, field);
+  }
+  double AsReal() const {
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
+      return field->is_repeated() ? reflection().GetRepeatedFloat(message, field, index)
+                                  : reflection().GetFloat(message, field);
     }
+    return field->is_repeated() ? reflection().GetRepeatedDouble(message, field, index)
+                                : reflection().GetDouble(message, field);
+  }
+};
+
+Status CheckValues(const Message& message, const std::string& path);
+
+Status CheckValue(const Value& value, const std::string& path) {
+  switch (value.field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return CheckValues(value.AsMessage(), path);
+    case FieldDescriptor::CPPTYPE_STRING: {
+      const std::string text = value.AsText();
+      if (IsUtf8(text) && text.find('\0') == std::string::npos) return {};
+      return InvalidArgument("expected UTF-8 text without zero bytes in '" + path + "'");
+    }
+    case FieldDescriptor::CPPTYPE_ENUM:
+      if (value.field->enum_type()->FindValueByNumber(value.AsEnumNumber()) != nullptr) return {};
+      return InvalidArgument("expected a value of " + value.field->enum_type()->name() + " in '" +
+                             path + "', got " + std::to_string(value.AsEnumNumber()));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      if (std::isfinite(value.AsReal())) return {};
+      return InvalidArgument("expected a finite number in '" + path + "'");
+    default:
+      return {};
+  }
+}
+
+// What the parsers let through and JSON and gRPC clients can't read; a zero byte would end a file
+// name early.
+Status CheckValues(const Message& message, const std::string& path) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const std::string here = path.empty() ? field->name() : path + "." + field->name();
+    const int count = field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) PT_RETURN_IF_ERROR(CheckValue({message, field, i}, here));
   }
   return {};
 }
@@ -196,7 +235,7 @@ Status ParseFile(ConfigFormat format, std::string_view text, const std::string& 
 Status ParseConfig(ConfigFormat format, std::string_view text, const std::string& path,
                    inference::ModelConfig* config) {
   Status status = ParseFile(format, text, path, config);
-  if (status.ok()) status = CheckTexts(*config, "");
+  if (status.ok()) status = CheckValues(*config, "");
   if (status.ok() || status.message().find(path) != std::string::npos) return status;
   const std::string_view kind = format == ConfigFormat::kText   ? "text proto"
                                 : format == ConfigFormat::kJson ? "JSON"
@@ -209,7 +248,7 @@ Status ParseConfigJson(std::string_view json, std::string_view what,
                        inference::ModelConfig* config) {
   Status status = CheckSize(json);
   if (status.ok()) status = ParseJson(json, config);
-  if (status.ok()) status = CheckTexts(*config, "");
+  if (status.ok()) status = CheckValues(*config, "");
   if (status.ok()) return {};
   return InvalidArgument(std::string(what) + ": " + status.message());
 }

@@ -192,8 +192,6 @@ INSTANTIATE_TEST_SUITE_P(
             "model output 'O' must specify 'data_type' for m"},
         Row{"OutputWithoutDims", "output { name: 'O' data_type: TYPE_FP32 }",
             "model output 'O' must specify 'dims' for m"},
-        Row{"UnknownType", "input { name: 'I' data_type: 99 dims: 1 }",
-            "model input 'I' must specify 'data_type' for m"},
         Row{"DimZero", Input("", "dims: 0"),
             "model input 'I' dimension must be integer >= 1, or -1 to indicate a variable-size "
             "dimension for m"},

@@ -56,6 +56,10 @@ TEST(ConfigText, RefusesWhatIsNoText) {
   for (int i = 0; i < 100000; ++i) deep += "x { ";
   EXPECT_TRUE(TextError(deep).starts_with("line 1, column ")) << TextError(deep);
   EXPECT_EQ(TextError("backend: 'a\\000b'"), "expected UTF-8 text without zero bytes in 'backend'");
+  EXPECT_EQ(TextError("input { data_type: 99 }"),
+            "expected a value of DataType in 'input.data_type', got 99");
+  EXPECT_EQ(TextError("sequence_batching { direct { minimum_slot_utilization: nan } }"),
+            "expected a finite number in 'sequence_batching.direct.minimum_slot_utilization'");
   EXPECT_EQ(TextError("backend: 'x' input { name: '\\377' }"),
             "expected UTF-8 text without zero bytes in 'input.name'");
   EXPECT_EQ(TextError("backend: 'x' parameters { key: 'k' value { string_value: '\\300\\200' } }"),
