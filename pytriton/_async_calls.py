@@ -22,17 +22,19 @@ _STOP_PATIENCE_S = 5.0
 class AsyncCalls:
     """Runs an asynchronous callable; a call whose clients have all left is cancelled.
 
-    Models that are not decoupled run one batch at a time and instance, as synchronous callables do;
-    decoupled calls overlap.
+    Models that are not decoupled run one batch at a time and instance, as synchronous callables do,
+    unless they ask for more; decoupled calls overlap.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], limit: int | None = None) -> None:
         """Keeps the callable; nothing starts yet.
 
         Args:
             function: A coroutine function or asynchronous generator function of a list of requests.
+            limit: Most calls through `start` that are under way at once; None: any number.
         """
         self._function = function
+        self._free = None if limit is None else threading.Semaphore(limit)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         # Cancellation reaches the loop through a pipe: the core's threads write to it and never
@@ -51,6 +53,11 @@ class AsyncCalls:
             target=self._loop.run_forever, name=f"inference_handler-{ordinal}", daemon=True
         )
         self._thread.start()
+
+    def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Runs a function on the loop's thread, before any call that is started later."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(function, *args)
 
     def close(self) -> None:
         """Cancels what still runs and ends the thread."""
@@ -80,13 +87,17 @@ class AsyncCalls:
         return result
 
     def start(self, requests: list[Request], stream: Stream) -> None:
-        """Starts a call that answers through the stream. For decoupled models."""
+        """Starts a call that answers through the stream; waits while the limit is reached."""
         assert self._loop is not None
+        if self._free is not None:
+            self._free.acquire()
         asyncio.run_coroutine_threadsafe(self._drive(requests, stream), self._loop)
 
     def run_stream(self, requests: list[Request], stream: Stream) -> None:
         """As `start`, and waits for the end of the call."""
         assert self._loop is not None
+        if self._free is not None:
+            self._free.acquire()
         asyncio.run_coroutine_threadsafe(self._drive(requests, stream), self._loop).result()
 
     async def _outcome(self, requests: list[Request]) -> tuple[Any, BaseException | None]:
@@ -133,6 +144,8 @@ class AsyncCalls:
             stream.finish()
         finally:
             self._unwatch(requests)
+            if self._free is not None:
+                self._free.release()
 
     def _watch(self, requests: list[Request]) -> None:
         task = asyncio.current_task()

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
-from pytriton._callables import Instance, make_instance
+from pytriton._callables import ARRAYS, Instance, make_instance
 from pytriton._datatypes import wire_type
+from pytriton._model_context import begin_serving, serving
+from pytriton._signatures import check_arguments
 from pytriton.exceptions import PyTritonBadParameterError, PyTritonUnrecoverableError
 from pytriton.model_config.common import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
+from pytriton.model_config.generator import check_priorities
 from pytriton.model_config.model_config import ModelConfig
 from pytriton.model_config.tensor import Tensor
 from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec, TritonModelConfig
@@ -88,6 +91,7 @@ class ModelBinding:
         functions: Sequence[Callable[..., Any]],
         strict: bool,
         on_fatal: OnFatal,
+        max_concurrent_calls: int | None = None,
     ) -> None:
         """Prepares the callables.
 
@@ -96,9 +100,12 @@ class ModelBinding:
             functions: One callable an instance.
             strict: Whether results must match the declaration exactly.
             on_fatal: Called when a callable can never work again.
+            max_concurrent_calls: Most calls of one asynchronous instance at once; None: one, or
+                any number when the model is decoupled.
 
         Raises:
             PyTritonBadParameterError: The configuration contradicts itself.
+            PyTritonValidationError: A function of arrays does not take the model's inputs.
         """
         self.config = config
         self._functions = list(functions)
@@ -108,9 +115,14 @@ class ModelBinding:
                 config.decoupled,
                 config.batching,
                 alone=EXCLUSIVE_GROUP in config.backend_parameters,
+                limit=max_concurrent_calls,
             )
             for function in functions
         ]
+        names = [spec.name for spec in config.inputs or ()]
+        for instance in self.instances:
+            if instance.form == ARRAYS:
+                check_arguments(instance.target, names)
         self._strict = strict
         self._on_fatal = on_fatal
         self._validator = TritonResultsValidator(config, strict)
@@ -127,17 +139,21 @@ class ModelBinding:
         """Runs the model's warm-up requests, if it has any, when its exclusive group is free."""
         if not self.config.model_warmup:
             return
-        from pytriton._warmup import warm_up
-
         group = self.config.backend_parameters.get(EXCLUSIVE_GROUP)
         if group is None:
-            warm_up(self._functions, self.config)
+            self._warm_up_now()
             return
         server.enter_exclusive_group(group)
         try:
-            warm_up(self._functions, self.config)
+            self._warm_up_now()
         finally:
             server.leave_exclusive_group(group)
+
+    def _warm_up_now(self) -> None:
+        from pytriton._warmup import warm_up
+
+        with serving(self.config, self._functions):
+            warm_up(self._functions, self.config)
 
     # What the core reads once.
 
@@ -169,9 +185,12 @@ class ModelBinding:
         thread = threading.current_thread()
         thread.name = f"inference_handler-{ordinal}"
         self._ordinals[threading.get_ident()] = ordinal
+        function = self._functions[ordinal]
+        begin_serving(self.config, [function])
         calls = self.instances[ordinal].calls
         if calls is not None:
             calls.open(ordinal)
+            calls.call_soon(begin_serving, self.config, [function])
 
     def stop_instance(self, ordinal: int) -> None:
         """Last call on an instance's thread."""
@@ -261,7 +280,7 @@ def _policy(policy: QueuePolicy) -> dict[str, Any]:
 def _batcher(batcher: DynamicBatcher | None) -> dict[str, Any] | None:
     if batcher is None:
         return None
-    _check_priorities(batcher)
+    check_priorities(batcher)
     default = batcher.default_queue_policy
     return {
         "preferred_batch_sizes": list(batcher.preferred_batch_size or ()),
@@ -275,21 +294,3 @@ def _batcher(batcher: DynamicBatcher | None) -> dict[str, Any] | None:
             for level, policy in (batcher.priority_queue_policy or {}).items()
         },
     }
-
-
-def _check_priorities(batcher: DynamicBatcher) -> None:
-    levels = batcher.priority_levels
-    if levels and not 1 <= batcher.default_priority_level <= levels:
-        raise PyTritonBadParameterError(
-            f"The `default_priority_level` must be between 1 and {levels}."
-        )
-    if batcher.priority_queue_policy and not levels:
-        raise PyTritonBadParameterError(
-            "Provide the `priority_levels` if you want to define `priority_queue_policy` "
-            "for Dynamic Batching."
-        )
-    for priority in batcher.priority_queue_policy or {}:
-        if not 1 <= priority <= levels:
-            raise PyTritonBadParameterError(
-                f"Invalid `priority`={priority} provided. The value must be between 1 and {levels}."
-            )

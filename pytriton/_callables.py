@@ -35,7 +35,11 @@ class Instance:
 
 
 def make_instance(
-    function: Callable[..., Any], decoupled: bool, batching: bool, alone: bool = False
+    function: Callable[..., Any],
+    decoupled: bool,
+    batching: bool,
+    alone: bool = False,
+    limit: int | None = None,
 ) -> Instance:
     """Chooses how `function` is called.
 
@@ -44,12 +48,13 @@ def make_instance(
         decoupled: Whether each request may get any number of responses.
         batching: Whether tensors have a batch dimension.
         alone: Whether a call must have ended before the instance takes the next batch.
+        limit: Most calls of an asynchronous callable at once; None: the kind's own.
     """
     if _is(inspect.isasyncgenfunction, function) or _is(inspect.iscoroutinefunction, function):
         from pytriton._async_calls import AsyncCalls
 
-        calls = AsyncCalls(function)
-        if decoupled:
+        calls = AsyncCalls(function, limit)
+        if decoupled or (limit is not None and limit > 1 and not alone):
             return Instance(STREAM, calls.run_stream if alone else calls.start, calls)
         return Instance(REQUESTS, calls.run, calls)
     if _is(inspect.isgeneratorfunction, function):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 from pytriton._decorator import innermost, layers
@@ -10,6 +13,33 @@ from pytriton.exceptions import PyTritonValidationError
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
 _CONTEXT = "__triton_context__"
+
+
+class _Serving(threading.local):
+    """The model whose callables this thread runs: one callable may serve several models."""
+
+    config: TritonModelConfig | None = None
+    functions: frozenset[int] = frozenset()  # ids of the users' own functions
+
+
+_SERVING = _Serving()
+
+
+@contextlib.contextmanager
+def serving(config: TritonModelConfig, functions: Sequence[Any]) -> Iterator[None]:
+    """Within the block, calls of these functions on this thread are calls of that model."""
+    before = _SERVING.config, _SERVING.functions
+    begin_serving(config, functions)
+    try:
+        yield
+    finally:
+        _SERVING.config, _SERVING.functions = before
+
+
+def begin_serving(config: TritonModelConfig, functions: Sequence[Any]) -> None:
+    """From now on, calls of these functions on this thread are calls of that model."""
+    _SERVING.config = config
+    _SERVING.functions = frozenset(id(innermost(function)) for function in functions)
 
 
 class ModelConfigDict(dict[Any, TritonModelConfig]):
@@ -68,6 +98,8 @@ def get_triton_context(wrapped: Callable[..., Any], instance: Any) -> TritonCont
 
 def get_model_config(wrapped: Callable[..., Any], instance: Any) -> TritonModelConfig:
     """The configuration of the model that a callable serves."""
+    if _SERVING.config is not None and id(innermost(wrapped)) in _SERVING.functions:
+        return _SERVING.config
     configs = get_triton_context(wrapped, instance).model_configs
     return configs[wrapped] if wrapped in configs else configs[innermost(wrapped)]
 

@@ -21,6 +21,7 @@ from pytriton._security import (
     TritonSecurityConfig,
 )
 from pytriton._serving import serve_until_stopped
+from pytriton._signatures import tensors_of
 from pytriton._triton_config import (
     DefaultTritonLifecyclePolicy,
     TritonConfig,
@@ -122,8 +123,8 @@ class Triton:
         self,
         model_name: str,
         infer_func: _Callables,
-        inputs: Sequence[Tensor],
-        outputs: Sequence[Tensor],
+        inputs: Sequence[Tensor] | None = None,
+        outputs: Sequence[Tensor] | None = None,
         model_version: int = 1,
         config: ModelConfig | None = None,
         strict: bool = False,
@@ -135,30 +136,35 @@ class Triton:
             model_name: Name on the wire.
             infer_func: A callable, or a list of callables, each of which is an instance with a
                 thread of its own.
-            inputs: What it takes; shapes without the batch dimension.
-            outputs: What it gives; shapes without the batch dimension.
+            inputs: What it takes; shapes without the batch dimension. None: what the callable's
+                type hints say (`x: Annotated[np.ndarray, Tensor(shape=(4,), dtype="float32")]`).
+            outputs: What it gives, likewise; for several a tuple or a TypedDict of such types.
             model_version: Version.
             config: Batching and answers.
             strict: Whether results must match the declared names, types and shapes exactly.
             trace_config: Tracing; has no effect in this version.
 
         Raises:
-            PyTritonValidationError: The name or the callable is not acceptable, or an output is
-                optional.
+            PyTritonValidationError: The name or the callable is not acceptable, or does not take
+                the model's inputs, or an output is optional.
             PyTritonInvalidOperationError: That name and version are bound already.
-            PyTritonBadParameterError: The configuration contradicts itself (when the server runs;
-                else at its start).
+            PyTritonBadParameterError: A tensor is not acceptable; or the configuration contradicts
+                itself (when the server runs; else at its start).
         """
         _check_name(model_name)
         if trace_config:
             LOGGER.warning("trace_config of model %s has no effect in this version", model_name)
         functions = _as_functions(infer_func)
+        inputs, outputs = tensors_of(functions[0] if functions else None, inputs, outputs)
         if any(tensor.optional for tensor in outputs):
             raise PyTritonValidationError("Output tensors cannot be optional.")
+        config = config or ModelConfig()
         model = model_config_of(
-            model_name, model_version, (inputs, outputs), config or ModelConfig(), len(functions)
+            model_name, model_version, (inputs, outputs), config, len(functions)
         )
-        binding = ModelBinding(model, functions, strict, self._on_fatal)
+        binding = ModelBinding(
+            model, functions, strict, self._on_fatal, config.max_concurrent_calls
+        )
         for function in functions:
             inject_triton_context(self._context, function, model)
         self._register((model_name.lower(), model_version), binding)
@@ -294,6 +300,11 @@ class Triton:
     def metrics_port(self) -> int:
         """The metrics port that was taken (for port 0); 0 when off or not running."""
         return 0 if self._server is None else self._server.metrics_port
+
+    def _repr_html_(self) -> str:
+        from pytriton._html import triton_html
+
+        return triton_html(self)
 
     def _core_options(self) -> _options.OptionTexts:
         options = {

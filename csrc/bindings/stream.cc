@@ -46,6 +46,7 @@ Stream::~Stream() {
 
 bool Stream::Respond(PyObject* results) {
   std::vector<std::vector<TakenArray>> taken;
+  if (requests_.empty()) return true;  // answered already
   if (!TakeList(model_, PyRef::Borrow(results), requests_.size(), &taken)) return false;
   std::vector<InferResponse> responses(requests_.size());
   for (size_t i = 0; i < responses.size(); ++i) {
@@ -53,9 +54,11 @@ bool Stream::Respond(PyObject* results) {
     KeepWanted(*requests_[i], &responses[i].outputs);
   }
   py::gil_scoped_release release;
+  const Finality finality = model_.config.is_decoupled ? Finality::kMore : Finality::kFinal;
   for (size_t i = 0; i < responses.size(); ++i) {
-    requests_[i]->Respond(std::move(responses[i]), Finality::kMore);
+    requests_[i]->Respond(std::move(responses[i]), finality);
   }
+  if (finality == Finality::kFinal) requests_.clear();
   return true;
 }
 
@@ -69,7 +72,7 @@ void Stream::Fail(PyObject* error) {
   std::vector<const InferRequest*> requests;
   for (const RequestPtr& request : requests_) requests.push_back(request.get());
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-  const Status status = DescribeError(model_, requests, true);
+  const Status status = DescribeError(model_, requests, model_.config.is_decoupled);
   py::gil_scoped_release release;
   for (const RequestPtr& request : requests_) request->Fail(status, FailureReason::kBackend);
   requests_.clear();

@@ -33,8 +33,8 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Sends one response to each request. False with a Python error set when `results` is not a list
-  // of acceptable dicts; nothing was sent then.
+  // Sends one response to each request, the only one when the model is not decoupled. False with a
+  // Python error set when `results` is not a list of acceptable dicts; nothing was sent then.
   bool Respond(PyObject* results);
   // Ends every request.
   void Finish();

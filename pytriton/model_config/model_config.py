@@ -23,6 +23,9 @@ class ModelConfig:
         exclusive_group: Callables of models with the same group never run at the same time,
             whatever their model or instance; they take turns in the order in which their batches
             were made.
+        max_concurrent_calls: Most batches that one instance of an `async def` callable has under
+            way at once; None: one, or any number for a decoupled model. Answers may then leave in
+            another order than the requests came.
     """
 
     batching: bool = True
@@ -32,3 +35,4 @@ class ModelConfig:
     decoupled: bool = False
     model_warmup: list[ModelWarmup] | None = None
     exclusive_group: str | None = None
+    max_concurrent_calls: int | None = None
