@@ -23,8 +23,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
 using google::protobuf::Message;
 
-// Messages in messages; the schema itself nests less than ten deep.
-constexpr int kMaxDepth = 32;
+// Of JSON; the schema itself nests less than ten deep.
+constexpr int kMaxJsonDepth = 32;
 
 // Keeps the first error; the later ones are mostly its consequences.
 class FirstError : public google::protobuf::io::ErrorCollector {
@@ -97,11 +97,11 @@ std::string MendOf(const std::string& message) {
   return value.empty() ? "" : DidYouMean(value, AllEnumNames(file));
 }
 
+// The schema bounds the depth: it does not contain itself, and unknown fields are refused.
 Status ParseText(std::string_view text, const std::string& path, Message* config) {
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
-  parser.SetRecursionLimit(kMaxDepth);
   google::protobuf::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
   if (parser.Parse(&stream, config)) return {};
   return Internal("failed to read text proto from " + path + ": " + error.place() +
@@ -110,7 +110,7 @@ Status ParseText(std::string_view text, const std::string& path, Message* config
 
 // Our reader first: it bounds the depth and names the place of a fault in the syntax.
 Status ParseJson(std::string_view json, Message* config) {
-  wire::JsonDocument document(kMaxDepth);
+  wire::JsonDocument document(kMaxJsonDepth);
   PT_RETURN_IF_ERROR(document.Parse(json));
   if (!document.root().is_object()) {
     return InvalidArgument("expected a JSON object with the fields of a model configuration");

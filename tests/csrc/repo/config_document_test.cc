@@ -196,7 +196,9 @@ TEST(ConfigDocument, ChecksTensorsEarlyWithoutAutoComplete) {
 
 TEST(ConfigDocument, LabelsStayInTheModelsDirectory) {
   ModelDirectory model;
-  model.Write("labels/real.txt", "a\n\nb").Write("../outside.txt", "secret");
+  model.Write("labels/real.txt", "a\n\nb")
+      .Write("../outside.txt", "secret")
+      .Write("../m2/labels.txt", "x");
   std::filesystem::create_symlink("real.txt", model.path_of("labels/link.txt"));
   std::filesystem::create_symlink("../outside.txt", model.path_of("escape.txt"));
   const auto error_of = [&](const std::string& file) {
@@ -214,7 +216,7 @@ TEST(ConfigDocument, LabelsStayInTheModelsDirectory) {
   EXPECT_EQ(error_of("gone.txt"), "Internal: failed to open text file for read " +
                                       model.path_of("gone.txt") + ": No such file or directory");
   for (const char* file : {"../outside.txt", "escape.txt", "/etc/passwd", "/gone", "../gone",
-                           "labels/../../outside.txt"}) {
+                           "labels/../../outside.txt", "../m2/labels.txt"}) {
     EXPECT_EQ(error_of(file), std::string("Unsupported: label file path '") + file +
                                   "' for output 'O' in model 'm' is outside model directory");
   }
