@@ -13,6 +13,8 @@ import numpy as np
 
 cdef Py_ssize_t SCRATCH = 64 << 10  # bytes; also the longest head and the longest chunk line
 cdef object MAX_LENGTH = 1 << 40  # bytes of a body; beyond it a length is a mistake or an attack
+cdef Py_ssize_t MAX_HEADS = 16  # kept of a connection
+cdef Py_ssize_t SMALL = 16 << 10  # bytes; zeroing so few costs nothing
 cdef Py_ssize_t ALIGNMENT = 64  # bytes; of the first tensor behind the JSON head
 
 cdef enum:
@@ -25,7 +27,7 @@ cdef class Http1Session:
     Attributes:
         status: Status of the reply, for example 200.
         headers: Header fields of the reply, names in lower case; of repeated ones the first.
-        body: Body of the reply: an array of uint8, or a bytearray.
+        body: Body of the reply: an array of uint8, a memoryview, or a bytearray.
         is_done: The reply is complete.
         is_reusable: The connection may carry another request.
     """
@@ -35,6 +37,7 @@ cdef class Http1Session:
     cdef int _state
     cdef Py_ssize_t _left  # of the body, or of the chunk
     cdef object _target  # memoryview of the body, while it is received straight into its place
+    cdef dict _heads  # heads that came before, parsed: servers repeat themselves
     cdef readonly int status
     cdef readonly dict headers
     cdef readonly object body
@@ -47,6 +50,7 @@ cdef class Http1Session:
         self.is_reusable = True
         self.body = bytearray()
         self.headers = {}
+        self._heads = {}
 
     def begin(self):
         """A request is about to be sent; its reply comes next.
@@ -165,6 +169,14 @@ cdef class Http1Session:
         return 0
 
     cdef int _read_head(self, bytes head) except -1:
+        known = self._heads.get(head)
+        if known is not None:
+            self.status, self.headers, self._left, lead = known
+            self.is_reusable = True
+            return self._expect(lead)
+        return self._parse_head(head)
+
+    cdef int _parse_head(self, bytes head) except -1:
         cdef list lines = head.decode("latin-1").split("\r\n")
         start = lines[0]
         code = start[9:12]
@@ -183,6 +195,21 @@ cdef class Http1Session:
         connection = headers.get("connection", "").lower()
         self.is_reusable = connection != "close" and (start[7] != "0" or connection == "keep-alive")
         self._choose_body(headers)
+        if self.status == 200 and self.is_reusable and self._state in (LENGTH, DONE):
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            self._heads[head] = (self.status, headers, self._left, lead_of(headers))
+        return 0
+
+    cdef int _expect(self, Py_ssize_t lead) except -1:
+        """So many bytes of the body are left."""
+        if not self._left:
+            self.body = bytearray()
+            self._finish()
+            return 0
+        self.body = aligned(self._left, lead)
+        self._target = memoryview(self.body)
+        self._state = LENGTH
         return 0
 
     cdef int _choose_body(self, dict headers) except -1:
@@ -196,14 +223,8 @@ cdef class Http1Session:
             length = headers["content-length"]
             if not (length.isascii() and length.isdigit()) or int(length) > MAX_LENGTH:
                 raise ValueError(f"expected a content length, got {length[:40]!r}")
-            lead = headers.get("inference-header-content-length", "0")
             self._left = int(length)
-            self.body = aligned(self._left, int(lead) if lead.isdigit() and len(lead) < 15 else 0)
-            self._target = memoryview(self.body)
-            if self._left:
-                self._state = LENGTH
-            else:
-                self._finish()
+            self._expect(lead_of(headers))
         else:
             self.body = bytearray()
             self.is_reusable = False
@@ -216,16 +237,26 @@ cdef class Http1Session:
         self.is_done = True
 
 
+cdef Py_ssize_t lead_of(dict headers) except -1:
+    """Bytes of JSON before the tensors."""
+    lead = headers.get("inference-header-content-length", "0")
+    return int(lead) if lead.isdigit() and len(lead) < 15 else 0
+
+
 cdef object aligned(Py_ssize_t size, Py_ssize_t lead):
-    """An array of bytes, uninitialised, whose byte `lead` is aligned.
+    """Writable memory whose byte `lead` is aligned.
 
     Raises:
         ValueError: There is not so much memory.
     """
+    cdef Py_ssize_t skip
+    if size < SMALL:  # malloc aligns to 16 bytes, which is enough for numbers
+        skip = -lead % 16
+        return memoryview(bytearray(size + 16))[skip:skip + size]
     try:
         block = np.empty(size + ALIGNMENT, np.uint8)
     except MemoryError:
         raise ValueError(f"expected a body that fits into memory, got {size} bytes") from None
     cdef unsigned char[::1] view = block
-    cdef Py_ssize_t skip = -(<Py_ssize_t>&view[0] + lead) % ALIGNMENT
+    skip = -(<Py_ssize_t>&view[0] + lead) % ALIGNMENT
     return block[skip:skip + size]

@@ -157,7 +157,7 @@ cdef class Http2Session:
         """Calls that have not ended."""
         return list(self._streams.values())
 
-    def request(self, list fields not None, list body not None, bint ends):
+    def request(self, list fields not None, body not None, bint ends):
         """Opens a call.
 
         Args:
@@ -208,6 +208,11 @@ cdef class Http2Session:
             nghttp2_submit_rst_stream(
                 self._session, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL
             )
+
+    @property
+    def wants_write(self):
+        """There may be bytes to send."""
+        return nghttp2_session_want_write(self._session) != 0
 
     def take_output(self):
         """The next bytes to send, about a megabyte at most; empty when there are none."""

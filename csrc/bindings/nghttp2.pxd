@@ -84,5 +84,6 @@ cdef extern from "nghttp2/nghttp2.h":
     Py_ssize_t nghttp2_session_mem_send(nghttp2_session*, const uint8_t**)
     Py_ssize_t nghttp2_session_mem_recv(nghttp2_session*, const uint8_t*, size_t)
     int nghttp2_session_want_read(nghttp2_session*)
+    int nghttp2_session_want_write(nghttp2_session*)
     void* nghttp2_session_get_stream_user_data(nghttp2_session*, int32_t)
     const char* nghttp2_strerror(int)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +17,7 @@ from pytriton import _http1, _http2
 from pytriton.client._call import Call, Deadline, Reply
 from pytriton.client._connection import Session, tls_context
 from pytriton.client._url import TritonUrl
-from pytriton.client._wire import grpc_fields, grpc_message, grpc_reply, http_head
+from pytriton.client._wire import GrpcFields, grpc_fields, grpc_message, grpc_reply, http_head
 
 __all__ = ["AioTransport"]
 
@@ -112,6 +114,7 @@ class _GrpcLink(_Link):
 
     def __init__(self) -> None:
         super().__init__(_http2.Http2Session())
+        self._will_flush = False
 
     def wake(self) -> None:
         for stream in self.session.touched:
@@ -123,6 +126,19 @@ class _GrpcLink(_Link):
             self._check_end()
         self.flush()
 
+    def flush_soon(self) -> None:
+        """Flushes when all tasks that are ready now have had their turn: one write for all."""
+        if not self._will_flush:
+            self._will_flush = True
+            asyncio.get_running_loop().call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._will_flush = False
+        try:
+            self.flush()
+        except ValueError as error:
+            self.fail(ConnectionError(str(error)))
+
     def _check_end(self) -> None:
         """Streams whose connection has gone will never close by themselves."""
         if self.error is not None:
@@ -132,10 +148,11 @@ class _GrpcLink(_Link):
 
     def flush(self) -> None:
         if self.error is None:
-            while output := self.session.take_output():
-                self.transport.write(output)
-                if self.is_paused:
+            while self.session.wants_write and not self.is_paused:
+                output = self.session.take_output()
+                if not output:
                     break
+                self.transport.write(output)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -145,6 +162,40 @@ class _GrpcLink(_Link):
     @property
     def is_usable(self) -> bool:
         return self.error is None and self.session.is_usable and not self.transport.is_closing()
+
+
+class _Alarms:
+    """Futures that end at their deadlines; one timer for all that wait equally long."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[float, deque[tuple[float, asyncio.Future[None]]]] = {}
+
+    def waiter(self, deadline: Deadline) -> asyncio.Future[None]:
+        """A future that fails with TimeoutError at the deadline unless it is done before."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        queue = self._waiting.get(deadline.seconds)
+        if queue is None:
+            queue = self._waiting[deadline.seconds] = deque()
+            loop.call_later(deadline.left(), self._ring, deadline.seconds)
+        # Calls of one length end about in the order they began: what is done stands in front.
+        while len(queue) > 1 and queue[0][1].done():
+            queue.popleft()
+        queue.append((deadline.at, future))
+        return future
+
+    def _ring(self, seconds: float) -> None:
+        queue = self._waiting[seconds]
+        now = time.monotonic()
+        while queue and (queue[0][0] <= now or queue[0][1].done()):
+            future = queue.popleft()[1]
+            if not future.done():
+                future.set_exception(TimeoutError("timed out"))
+        if queue:
+            left = queue[0][0] - now
+            asyncio.get_running_loop().call_later(left, self._ring, seconds)
+        else:
+            del self._waiting[seconds]
 
 
 class AioTransport:
@@ -164,6 +215,8 @@ class AioTransport:
         self._shared: _GrpcLink | None = None
         self._opening: asyncio.Task[_GrpcLink] | None = None
         self._is_closed = False
+        self._alarms = _Alarms()
+        self._fields = GrpcFields(url)
 
     async def close(self) -> None:
         """Ends all connections, also those with calls under way. Idempotent."""
@@ -213,9 +266,9 @@ class AioTransport:
             As call.
         """
         link = await self._grpc_link(Deadline(seconds))
-        stream = link.session.request(grpc_fields(self.url, call, None), list(call.body), True)
+        stream = link.session.request(grpc_fields(self.url, call, None), call.body, True)
         try:
-            link.flush()
+            link.flush_soon()
             while True:
                 if not stream.messages and not stream.is_closed:
                     await self._news(link, stream, Deadline(seconds))
@@ -244,16 +297,11 @@ class AioTransport:
         session = link.session
         is_done = False
         try:
-            loop = asyncio.get_running_loop()
-            link.waiter = waiter = loop.create_future()
+            link.waiter = waiter = self._alarms.waiter(deadline)
             session.begin()
-            timer = loop.call_later(deadline.left(), _expire, waiter)
-            try:
-                for part in http_head(self.url, call):
-                    link.transport.write(memoryview(part).cast("B"))
-                await waiter
-            finally:
-                timer.cancel()
+            for part in http_head(self.url, call):
+                link.transport.write(part if type(part) is bytes else memoryview(part).cast("B"))
+            await waiter
             is_done = True
             return Reply(session.status, session.headers, session.body)
         finally:
@@ -268,9 +316,9 @@ class AioTransport:
         link = self._shared
         if link is None or not link.is_usable:
             link = await self._grpc_link(deadline)
-        stream = link.session.request(grpc_fields(self.url, call, deadline), list(call.body), True)
+        stream = link.session.request(self._fields.of(call, deadline), call.body, True)
         try:
-            link.flush()
+            link.flush_soon()
             while not stream.is_closed:
                 await self._news(link, stream, deadline)
             return grpc_reply(stream)
@@ -281,13 +329,10 @@ class AioTransport:
         """Waits until the stream has messages or has ended."""
         if link.error is not None:
             raise link.error
-        loop = asyncio.get_running_loop()
-        stream.user = waiter = loop.create_future()
-        timer = loop.call_later(deadline.left(), _expire, waiter)
+        stream.user = waiter = self._alarms.waiter(deadline)
         try:
             await waiter
         finally:
-            timer.cancel()
             stream.user = None
         if link.error is not None and not stream.is_closed and not stream.messages:
             raise link.error
@@ -296,7 +341,7 @@ class AioTransport:
     def _leave(link: _GrpcLink, stream: Any) -> None:
         if not stream.is_closed and link.error is None:
             link.session.cancel(stream)
-            link.flush()
+            link.flush_soon()
 
     async def _grpc_link(self, deadline: Deadline) -> _GrpcLink:
         """The shared connection; the first caller opens it, the others wait for that."""
@@ -334,8 +379,3 @@ class AioTransport:
                 loop = link.transport.get_extra_info("socket") and link.transport._loop
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(link.transport.abort)
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError("timed out"))

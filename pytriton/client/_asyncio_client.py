@@ -278,7 +278,6 @@ class AsyncioModelClient(BaseModelClient):
         return self._config_of_metadata(metadata, server)
 
     async def _config_for_inference(self) -> TritonModelConfig:
-        self._open()
         if not self._is_ready or self._model_config is None:
             await self._prepare()
         config = self._model_config
@@ -302,9 +301,9 @@ class AsyncioModelClient(BaseModelClient):
     ) -> Result:
         client = self._open()
         deadline = Deadline(self._inference_timeout_s)
-        request = self._request(config, named, parameters, headers, outputs)
+        call = self._infer_call(config, named, parameters, headers, outputs)
         try:
-            result: Result = await client.transport.call(self._speaker.infer(request), deadline)
+            result: Result = await client.transport.call(call, deadline)
             return result
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)

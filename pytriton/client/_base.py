@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from pytriton.client._call import InferRequest, InferTensor, Speaker
+from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Speaker
 from pytriton.client._grpc import GrpcSpeaker
 from pytriton.client._http import HttpSpeaker
 from pytriton.client._tensors import contents_of, wire_type
@@ -48,7 +48,7 @@ def make_speaker(url: TritonUrl, access_token: str | None) -> Speaker:
     headers: Mapping[str, str] = {}
     if access_token is not None:
         headers = create_auth_headers(access_token, url.protocol)
-    return GrpcSpeaker(headers) if url.is_grpc else HttpSpeaker(headers)
+    return GrpcSpeaker(headers) if url.is_grpc else HttpSpeaker(headers, url.without_scheme)
 
 
 class Options:
@@ -121,6 +121,7 @@ class BaseModelClient:
         self._model_config = model_config
         self._is_binary = True
         self._ids = itertools.count()
+        self._plan: Plan | None = None
 
     @property
     def model_name(self) -> str:
@@ -169,6 +170,25 @@ class BaseModelClient:
             )
         _check_map(parameters, "Parameter")
         _check_map(headers, "Header")
+
+    def _infer_call(
+        self,
+        config: TritonModelConfig,
+        named: Mapping[str, Any],
+        parameters: Parameters,
+        headers: Parameters,
+        outputs: Mapping[str, Any] | None,
+    ) -> Call:
+        """An inference as a call. Arguments and errors as of _request."""
+        if not (parameters or headers or outputs or self._options.compression) and self._is_binary:
+            plan = self._plan
+            if plan is None:
+                names = [output.name for output in config.outputs or ()]
+                plan = self._plan = Plan(self._model_name, self._version, names)
+            call = self._speaker.infer_plainly(plan, next(self._ids), named)
+            if call is not None:
+                return call
+        return self._speaker.infer(self._request(config, named, parameters, headers, outputs))
 
     def _request(
         self,

@@ -8,6 +8,7 @@ import socket
 import ssl
 from typing import Any, Callable, Protocol
 
+from pytriton import _socket
 from pytriton.client._call import Deadline
 from pytriton.client._url import TritonUrl
 
@@ -87,14 +88,13 @@ class Connection:
 
     def is_quiet(self) -> bool:
         """Nothing was received since the last exchange: neither bytes nor the end."""
-        self._poll.register(self._fd, select.POLLIN)
-        return not self._poll.poll(0)
+        return _socket.is_quiet(self._fd)
 
     def send(self, parts: list[Any], session: Session, deadline: Deadline) -> None:
         """Sends everything; received bytes go into the session meanwhile.
 
         Args:
-            parts: Buffers.
+            parts: Buffers; a single one is bytes.
             session: What runs on this connection.
             deadline: Until when.
 
@@ -103,6 +103,11 @@ class Connection:
             OSError: The connection broke.
             ValueError: The server sent bytes that are no protocol.
         """
+        if not self._is_tls and len(parts) == 1:
+            sent = _socket.send(self._fd, parts[0])
+            if sent == len(parts[0]):
+                return
+            parts = [memoryview(parts[0])[sent:]]
         views = [memoryview(part).cast("B") for part in parts if memoryview(part).nbytes]
         while views:
             sent = self._try(lambda: self._send_some(views), select.POLLOUT, session, deadline)
@@ -120,9 +125,10 @@ class Connection:
             OSError: The connection broke.
             ValueError: The server sent bytes that are no protocol, or closed too early.
         """
-        if not self._is_tls:
-            self._wait(select.POLLIN, deadline)
-        count = self._try(lambda: self._receive_some(session), select.POLLIN, None, deadline)
+        if self._is_tls:
+            count = self._try(lambda: self._receive_some(session), select.POLLIN, None, deadline)
+        else:
+            count = _socket.receive(self._fd, session.get_buffer(), deadline.at)
         if count:
             session.buffer_updated(count)
         else:

@@ -352,9 +352,9 @@ class ModelClient(BaseModelClient):
     ) -> Result:
         client = self._open()
         deadline = Deadline(self._inference_timeout_s)
-        request = self._request(config, named, parameters, headers, outputs)
+        call = self._infer_call(config, named, parameters, headers, outputs)
         try:
-            result: Result = client.transport.call(self._speaker.infer(request), deadline)
+            result: Result = client.transport.call(call, deadline)
             return result
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)

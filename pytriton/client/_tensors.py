@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from pytriton import _codec
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
-__all__ = ["array_of", "array_of_list", "contents_of", "wire_type"]
+__all__ = ["array_of", "array_of_list", "contents_of", "signature", "wire_type"]
 
 Array = np.ndarray[Any, Any]
 
@@ -60,6 +60,19 @@ def wire_type(array: Array, name: str) -> str:
     if swapped in _NAMES:
         return _NAMES[swapped]
     raise RuntimeError(f"Numpy array for '{name}' input has dtype {dtype}, which is not supported.")
+
+
+def signature(named: Mapping[str, Any]) -> Any:
+    """What tells plain requests apart: names, types and shapes; None: these need more care."""
+    key: list[Any] = []
+    for name, value in named.items():
+        if type(value) is not np.ndarray or not value.flags.c_contiguous:
+            return None
+        dtype = value.dtype
+        if dtype not in _NAMES or not value.size:
+            return None
+        key += (name, dtype, value.shape)
+    return tuple(key)
 
 
 def contents_of(array: Array, datatype: str, name: str) -> Any:

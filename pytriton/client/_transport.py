@@ -13,6 +13,7 @@ from pytriton.client._call import Call, Deadline, Reply
 from pytriton.client._connection import Connection, tls_context
 from pytriton.client._url import TritonUrl
 from pytriton.client._wire import (
+    GrpcFields,
     grpc_fields,
     grpc_message,
     grpc_reply,
@@ -59,6 +60,7 @@ class Transport:
         """
         self.url = url
         self._tls = tls_context(url, tls)
+        self._fields = GrpcFields(url)
         self._lock = threading.Lock()
         self._idle: list[_Link] = []
         self._is_closed = False
@@ -182,7 +184,7 @@ class Transport:
         return Reply(session.status, session.headers, session.body)
 
     def _grpc(self, link: _Link, session: Any, call: Call, deadline: Deadline) -> Reply:
-        stream = session.request(grpc_fields(self.url, call, deadline), list(call.body), True)
+        stream = session.request(self._fields.of(call, deadline), call.body, True)
         self._flush(link, session, deadline)
         connection = link.connection
         while not stream.is_closed:
@@ -193,8 +195,8 @@ class Transport:
 
     @staticmethod
     def _flush(link: _Link, session: Any, deadline: Deadline) -> None:
-        while True:
+        while session.wants_write:
             output = session.take_output()
-            if not output:
+            if not output:  # what is left waits for the server's permission
                 return
             link.connection.send([output], session, deadline)

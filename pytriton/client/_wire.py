@@ -11,7 +11,7 @@ from pytriton.client._call import Call, Deadline, Reply
 from pytriton.client._grpc import STATUS_NAMES
 from pytriton.client._url import TritonUrl
 
-__all__ = ["grpc_fields", "grpc_message", "grpc_reply", "http_head"]
+__all__ = ["GrpcFields", "grpc_fields", "grpc_message", "grpc_reply", "http_head"]
 
 _MAX_UNZIPPED = 1 << 31  # bytes; a small message may not become any size
 _BAD = str.maketrans("", "", "\r\n\0")
@@ -32,6 +32,8 @@ _OF_HTTP2 = {7: _UNAVAILABLE, 8: 1, 11: 8, 12: _DENIED}
 
 def http_head(url: TritonUrl, call: Call) -> list[Any]:
     """An HTTP/1.1 request as buffers."""
+    if call.whole is not None:
+        return call.whole
     size = sum(memoryview(part).nbytes for part in call.body)
     lines = [f"{call.method} {call.path} HTTP/1.1\r\nhost: {url.without_scheme}\r\n"]
     lines += [f"{name}: {str(value).translate(_BAD)}\r\n" for name, value in call.headers.items()]
@@ -42,6 +44,24 @@ def http_head(url: TritonUrl, call: Call) -> list[Any]:
     if call.body and isinstance(call.body[0], bytes):
         return [head + call.body[0], *call.body[1:]]
     return [head, *call.body]
+
+
+class GrpcFields:
+    """Header fields of calls on one transport; the last ones are kept, most calls are alike."""
+
+    def __init__(self, url: TritonUrl) -> None:
+        """Keeps the URL."""
+        self._url = url
+        self._last: tuple[Any, str, float, list[tuple[bytes, bytes]]] = ({}, "", 0.0, [])
+
+    def of(self, call: Call, deadline: Deadline) -> list[tuple[bytes, bytes]]:
+        """Fields that tell the server how long we wait."""
+        headers, path, seconds, fields = self._last
+        if headers is call.headers and path == call.path and seconds == deadline.seconds:
+            return fields
+        fields = grpc_fields(self._url, call, deadline)
+        self._last = (call.headers, call.path, deadline.seconds, fields)
+        return fields
 
 
 def grpc_fields(url: TritonUrl, call: Call, deadline: Deadline | None) -> list[tuple[bytes, bytes]]:
@@ -93,6 +113,8 @@ def grpc_reply(stream: Any, needs_message: bool = True) -> Reply:
     """
     fields = stream.fields
     status = fields.get(b"grpc-status")
+    if status == b"0" and needs_message and len(stream.messages) == 1:
+        return Reply(0, {}, grpc_message(stream, stream.messages[0]))
     if status is not None and status.isdigit() and len(status) < 6:
         code = int(status)
     elif stream.error:
@@ -104,8 +126,6 @@ def grpc_reply(stream: Any, needs_message: bool = True) -> Reply:
     if code:
         name = STATUS_NAMES[code] if code < len(STATUS_NAMES) else "UNKNOWN"
         return Reply(code, {}, b"", text or f"the server ended the call with {name}")
-    if not needs_message:
-        return Reply(0, {}, b"")
-    if len(stream.messages) != 1:
+    if needs_message:
         raise ValueError(f"expected one message, got {len(stream.messages)}")
-    return Reply(0, {}, grpc_message(stream, stream.messages[0]))
+    return Reply(0, {}, b"")

@@ -1,0 +1,131 @@
+"""The clients beside those of nvidia-pytriton 0.7.0, on one pytriton server.
+
+Each client runs in a process of its own, with its own interpreter; they take turns, round by round.
+Prints Markdown: medians over the rounds, and medians of the ratios within a round.
+
+    bench/clients.py --python .venv/bin/python --peer build/peers/nvidia/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# kind, floats, calls a round, the ratio of rates to reach
+CELLS = (
+    ("sync", 16, 2000, 3),
+    ("sync", 262144, 150, 3),
+    ("asyncio", 16, 64 * 30, 5),
+)
+
+
+class Loop:
+    """A process that measures on command."""
+
+    def __init__(self, python: str) -> None:
+        # Each interpreter finds the package that is installed in it.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        if python == sys.executable and "PYTHONPATH" in os.environ:
+            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+        self.process = subprocess.Popen(
+            [python, str(HERE / "client_loop.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd="/",
+        )
+
+    def measure(self, **command: object) -> dict[str, float]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+def start_server(python: str, ports: list[int]) -> subprocess.Popen[bytes]:
+    command = [python, "-m", "pytriton.serve", "--log-info", "false"]
+    for name, port in zip(("http", "grpc", "metrics"), ports):
+        command += [f"--{name}-port", str(port), f"--{name}-address", "127.0.0.1"]
+    process = subprocess.Popen([*command, str(HERE / "servers" / "identity.py")])
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/v2/health/ready").close()
+            return process
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the server did not start")
+
+
+def compare(loops: list[Loop], rounds: int, command: dict[str, object]) -> str:
+    """One row of the table."""
+    results: list[list[dict[str, float]]] = [[], []]
+    for _ in range(rounds):
+        for loop, found in zip(loops, results):
+            found.append(loop.measure(**command))
+
+    def median(side: int, key: str) -> float:
+        return statistics.median(result[key] for result in results[side])
+
+    def ratio(key: str) -> float:
+        return statistics.median(ours[key] / theirs[key] for ours, theirs in zip(*results))
+
+    return (
+        f"{median(0, 'rate'):,.0f} | {median(1, 'rate'):,.0f} | **{ratio('rate'):.1f}x** "
+        f"| {median(0, 'latency_us'):,.0f} | {median(1, 'latency_us'):,.0f} "
+        f"| **{ratio('latency_us'):.2f}** "
+        f"| {median(0, 'cpu_us'):,.0f} | {median(1, 'cpu_us'):,.0f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", default=sys.executable, help="interpreter with pytriton")
+    parser.add_argument("--server", help="interpreter of the server (that of --python)")
+    parser.add_argument("--peer", required=True, help="interpreter with nvidia-pytriton")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    ports = free_ports(3)
+    server = start_server(options.server or options.python, ports)
+    loops = [Loop(options.python), Loop(options.peer)]
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    print("| calls | ours/s | PyTriton/s | ratio | ours us | PyTriton us | ratio | CPU us | CPU us |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    try:
+        for kind, elements, calls, target in CELLS:
+            for protocol, port in (("http", ports[0]), ("grpc", ports[1])):
+                url = f"{protocol}://127.0.0.1:{port}"
+                command = {"kind": kind, "url": url, "elements": elements, "calls": calls}
+                row = compare(loops, options.rounds, command)
+                what = f"{kind} {protocol}, {elements * 4:,} bytes (to reach: {target}x)"
+                print(f"| {what} | {row} |", flush=True)
+    finally:
+        for loop in loops:
+            loop.close()
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()
