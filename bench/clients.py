@@ -110,8 +110,9 @@ def main() -> None:
     server = start_server(options.server or options.python, ports)
     loops = [Loop(options.python), Loop(options.peer)]
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-    print("| calls | ours/s | PyTriton/s | ratio | ours us | PyTriton us | ratio | CPU us | CPU us |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    columns = ("calls", "ours/s", "PyTriton/s", "ratio", "ours us", "PyTriton us", "ratio")
+    print("| " + " | ".join((*columns, "our CPU us", "its CPU us")) + " |")
+    print("|---" * (len(columns) + 2) + "|")
     try:
         for kind, elements, calls, target in CELLS:
             for protocol, port in (("http", ports[0]), ("grpc", ports[1])):
