@@ -9,6 +9,7 @@
 #include <new>
 
 #include "base/mutex.h"
+#include "base/shared_region.h"
 
 namespace pt {
 namespace {
@@ -61,6 +62,13 @@ class StringBlock final : public Block {
 class PoolBlock;
 
 struct BlockPool::Shared {
+  explicit Shared(std::shared_ptr<SharedRegion> r) : region(std::move(r)) {}
+  // Where a block of `capacity` lies; null: on the heap.
+  SharedRegion* RegionFor(size_t capacity) const {
+    return capacity >= kSharedBytes ? region.get() : nullptr;
+  }
+
+  const std::shared_ptr<SharedRegion> region;
   mutable Mutex mu;
   std::array<std::vector<PoolBlock*>, kClassCount> free GUARDED_BY(mu);
   size_t kept GUARDED_BY(mu) = 0;
@@ -70,9 +78,16 @@ struct BlockPool::Shared {
 
 class PoolBlock final : public Block {
  public:
-  PoolBlock(char* data, size_t capacity, int size_class)
-      : Block(data, capacity), size_class_(size_class) {}
-  ~PoolBlock() override { std::free(data_); }
+  // `region`: where `data` was allocated; null: on the heap.
+  PoolBlock(char* data, size_t capacity, int size_class, std::shared_ptr<SharedRegion> region)
+      : Block(data, capacity), size_class_(size_class), region_(std::move(region)) {}
+  ~PoolBlock() override {
+    if (region_) {
+      region_->Free(data_, capacity_);
+    } else {
+      std::free(data_);
+    }
+  }
 
   void Lend(std::shared_ptr<BlockPool::Shared> home) { home_ = std::move(home); }
 
@@ -94,6 +109,7 @@ class PoolBlock final : public Block {
 
  private:
   const int size_class_;
+  const std::shared_ptr<SharedRegion> region_;
   std::shared_ptr<BlockPool::Shared> home_;  // only while lent
 };
 
@@ -130,7 +146,8 @@ BlockRef NewBlock(size_t capacity) {
   return BlockRef(new HeapBlock(data, capacity));
 }
 
-BlockPool::BlockPool(size_t keep_bytes) : shared_(std::make_shared<Shared>()) {
+BlockPool::BlockPool(size_t keep_bytes, std::shared_ptr<SharedRegion> region)
+    : shared_(std::make_shared<Shared>(std::move(region))) {
   MutexLock lock(&shared_->mu);
   shared_->keep_limit = keep_bytes;
 }
@@ -159,17 +176,21 @@ BlockRef BlockPool::Allocate(size_t size) {
     }
   }
   if (block == nullptr) {
-    char* data = AllocateAligned(capacity);
+    SharedRegion* const region = shared_->RegionFor(capacity);
+    char* data = region != nullptr ? region->Allocate(capacity) : AllocateAligned(capacity);
     if (data == nullptr) {
       MutexLock lock(&shared_->mu);
       --shared_->live;
       return nullptr;
     }
-    block = new PoolBlock(data, capacity, size_class);
+    block =
+        new PoolBlock(data, capacity, size_class, region != nullptr ? shared_->region : nullptr);
   }
   block->Lend(shared_);
   return BlockRef(block);
 }
+
+const std::shared_ptr<SharedRegion>& BlockPool::region() const { return shared_->region; }
 
 size_t BlockPool::live_blocks() const {
   MutexLock lock(&shared_->mu);

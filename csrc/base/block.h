@@ -19,6 +19,8 @@
 
 namespace pt {
 
+class SharedRegion;
+
 class Block : public RefCounted {
  public:
   char* data() const { return data_; }
@@ -66,8 +68,13 @@ BlockRef NewBlock(size_t capacity);
 // faulted in again. Blocks of 2 MiB and more are 2 MiB aligned and ask for huge pages.
 class BlockPool {
  public:
-  // `keep_bytes`: how much freed memory is kept at most.
-  explicit BlockPool(size_t keep_bytes = size_t{256} << 20);
+  // Blocks from this size on lie in the shared region, if there is one.
+  static constexpr size_t kSharedBytes = size_t{32} << 10;
+
+  // `keep_bytes`: how much freed memory is kept at most. `region`: where large blocks lie, so that
+  // worker processes can map them; null: on the heap.
+  explicit BlockPool(size_t keep_bytes = size_t{256} << 20,
+                     std::shared_ptr<SharedRegion> region = nullptr);
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
@@ -76,6 +83,8 @@ class BlockPool {
   // system has no memory (the caller answers Unavailable).
   BlockRef Allocate(size_t size);
 
+  // Null: large blocks lie on the heap.
+  const std::shared_ptr<SharedRegion>& region() const;
   size_t live_blocks() const;
   size_t kept_bytes() const;
   // Gives kept memory back to the system (when idle).

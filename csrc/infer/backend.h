@@ -4,6 +4,7 @@
 // Owner rule: the model owns its backend, the scheduler owns the instances.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct Batch {
   std::vector<InferResponse> responses;
   int64_t size = 0;   // sum of the requests' batch sizes
   TimePoint started;  // when it was taken from the queue
+  // For Execute before it waits long for others: gives up what would stall meanwhile (an event loop
+  // that this thread drives). May be empty.
+  std::function<void()> before_long_wait;
 };
 
 // When the parts of one execution ended, for the statistics: gather, run; the scatter ends at
@@ -50,6 +54,8 @@ class Backend {
   virtual Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) = 0;
   // Waits until asynchronous work has ended; called before the instances stop.
   virtual void Drain() {}
+  // Why it can't execute now (every worker process is dead); OK otherwise. Any thread.
+  virtual Status Health() const { return {}; }
 };
 
 }  // namespace pt

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,8 @@ struct VersionSource {
   std::string backend;      // "python", "onnxruntime", "identity", ...
   std::string model_dir;    // absolute
   std::string version_dir;  // absolute; <model_dir>/<version>
+  std::string model_file;   // `default_model_filename`; empty: the backend's own default
+  std::map<std::string, std::string> parameters;  // of the configuration
 };
 
 class BackendLoader {

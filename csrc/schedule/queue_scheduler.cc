@@ -128,10 +128,14 @@ void QueueScheduler::WakeOne(LoopHost* host) {
 void QueueScheduler::RunWorker(Worker* worker) {
   if (!StartWorker(worker).ok()) return;
   Batch batch;
+  const auto before_long_wait = [this, worker] {
+    if (worker->host != nullptr) GoHome(worker);
+  };
   uint64_t ticket = 0;
   for (bool runs = true; runs;) {
     switch (TakeWork(worker, &batch, &ticket)) {
       case Next::kBatch:
+        batch.before_long_wait = before_long_wait;
         RunBatch(worker, &batch, ticket);
         break;
       case Next::kIdle:

@@ -1,0 +1,195 @@
+#include "backend/worker_backend.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/worker_environment.h"
+#include "backend/worker_instance.h"
+
+namespace pt::backend {
+namespace {
+
+// What one load knows, for all of its instances.
+struct WorkerModel {
+  VersionSource source;
+  std::string model_file;  // absolute
+  bool is_backend_model = false;
+  WorkerEnvironment environment;
+  WorkerHub hub;
+  WorkerBackendOptions options;
+};
+
+std::string Setup(const WorkerModel& model, const std::string& instance, bool is_decoupled) {
+  const std::string texts[] = {model.source.name,
+                               std::to_string(model.source.version),
+                               instance,
+                               model.source.model_dir,
+                               model.source.version_dir,
+                               model.model_file,
+                               model.is_backend_model ? "1" : "0",
+                               is_decoupled ? "1" : "0"};
+  MessageWriter out;
+  out.Put(static_cast<uint32_t>(std::size(texts)));
+  for (const std::string& text : texts) out.Text(text);
+  return out.bytes();
+}
+
+void PutTexts(const std::vector<std::string>& texts, MessageWriter* out) {
+  out->Put(static_cast<uint32_t>(texts.size()));
+  for (const std::string& text : texts) out->Text(text);
+}
+
+std::vector<std::string> Names(const std::vector<TensorSpec>& specs) {
+  std::vector<std::string> names;
+  for (const TensorSpec& spec : specs) names.push_back(spec.name);
+  return names;
+}
+
+// The instance group that `ordinal` falls into, and its place in it.
+std::pair<const InstanceGroup*, int> GroupOf(const ModelConfig& config, int ordinal) {
+  for (const InstanceGroup& group : config.instance_groups) {
+    if (ordinal < group.count) return {&group, ordinal};
+    ordinal -= group.count;
+  }
+  return {nullptr, ordinal};
+}
+
+std::string InstanceName(const ModelConfig& config, int ordinal) {
+  const auto [group, place] = GroupOf(config, ordinal);
+  const std::string name = group == nullptr || group->name.empty() ? config.name : group->name;
+  return name + "_" + std::to_string(place);
+}
+
+std::string Arguments(const WorkerModel& model, const ModelConfig& config, int ordinal) {
+  const InstanceGroup* group = GroupOf(config, ordinal).first;
+  const bool is_model_kind = group != nullptr && group->kind == InstanceKind::kModel;
+  MessageWriter out;
+  PutTexts({"model_config", "model_instance_kind", "model_instance_name",
+            "model_instance_device_id", "model_repository", "model_version", "model_name"},
+           &out);
+  PutTexts({config.document_json, is_model_kind ? "MODEL" : "CPU", InstanceName(config, ordinal),
+            "0", model.source.model_dir, std::to_string(model.source.version), model.source.name},
+           &out);
+  PutTexts(Names(config.inputs), &out);
+  PutTexts(Names(config.outputs), &out);
+  return out.bytes();
+}
+
+std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::string& instance) {
+  WorkerSpec spec;
+  spec.spawn.interpreter = model.environment.interpreter;
+  spec.spawn.program = model.options.program;
+  spec.spawn.environment = model.environment.variables;
+  spec.instance_name = instance;
+  spec.label = model.source.name + ":" + std::to_string(model.source.version) + ":" + instance;
+  return std::make_shared<WorkerKeeper>(model.hub, std::move(spec), model.options.load_limit);
+}
+
+class WorkerBackend final : public Backend {
+ public:
+  WorkerBackend(std::shared_ptr<const WorkerModel> model, ModelConfig config,
+                std::shared_ptr<WorkerKeeper> first)
+      : model_(std::move(model)), config_(std::move(config)) {
+    for (int ordinal = 0; ordinal < std::max(1, config_.instance_count()); ++ordinal) {
+      const std::string name = InstanceName(config_, ordinal);
+      keepers_.push_back(ordinal == 0 && first ? first : MakeKeeper(*model_, name));
+    }
+  }
+
+  Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) override {
+    if (ordinal < 0 || static_cast<size_t>(ordinal) >= keepers_.size()) {
+      return Internal("expected an instance below " + std::to_string(keepers_.size()) + ", got " +
+                      std::to_string(ordinal));
+    }
+    WorkerInstance::Plan plan;
+    plan.name = InstanceName(config_, ordinal);
+    plan.setup = Setup(*model_, plan.name, config_.is_decoupled);
+    plan.arguments = Arguments(*model_, config_, ordinal);
+    plan.may_run_ahead = config_.scheduler == SchedulerKind::kDirect;
+    return std::unique_ptr<BackendInstance>(
+        std::make_unique<WorkerInstance>(keepers_[ordinal], std::move(plan)));
+  }
+
+  Status Health() const override {
+    for (const auto& keeper : keepers_) {
+      if (keeper->is_ready()) return {};
+    }
+    return Unavailable("Stub process '" + InstanceName(config_, 0) + "' is not healthy.");
+  }
+
+ private:
+  const std::shared_ptr<const WorkerModel> model_;
+  const ModelConfig config_;
+  std::vector<std::shared_ptr<WorkerKeeper>> keepers_;
+};
+
+class WorkerLoader final : public BackendLoader {
+ public:
+  explicit WorkerLoader(std::shared_ptr<const WorkerModel> model) : model_(std::move(model)) {}
+  ~WorkerLoader() override {
+    if (first_) first_->Stop();  // completed, but not loaded
+  }
+
+  Result<std::string> CompleteConfig(const std::string& config_json) override {
+    // Named as the most common first instance will be: the process becomes that one.
+    first_ = MakeKeeper(*model_, model_->source.name + "_0_0");
+    MessageWriter config;
+    config.Text(config_json);
+    return first_->Complete(Setup(*model_, "", false), config.bytes());
+  }
+
+  Result<std::unique_ptr<Backend>> Create(const ModelConfig& config) override {
+    return std::unique_ptr<Backend>(
+        std::make_unique<WorkerBackend>(model_, config, std::exchange(first_, nullptr)));
+  }
+
+ private:
+  const std::shared_ptr<const WorkerModel> model_;
+  std::shared_ptr<WorkerKeeper> first_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<WorkerBackends>> WorkerBackends::Create(WorkerBackendOptions options,
+                                                               BlockPool* pool, Logger* logger,
+                                                               WorkerServices* services) {
+  PT_ASSIGN_OR_RETURN(auto monitor, WorkerMonitor::Create());
+  auto backends =
+      std::unique_ptr<WorkerBackends>(new WorkerBackends(std::move(options), std::move(monitor)));
+  backends->hub_ = {backends->monitor_.get(), pool, logger, services};
+  return backends;
+}
+
+WorkerBackends::WorkerBackends(WorkerBackendOptions options, std::unique_ptr<WorkerMonitor> monitor)
+    : options_(std::move(options)), monitor_(std::move(monitor)) {}
+
+WorkerBackends::~WorkerBackends() = default;
+
+Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource& source) {
+  auto model = std::make_shared<WorkerModel>();
+  model->source = source;
+  model->hub = hub_;
+  model->options = options_;
+  const std::string file = source.model_file.empty() ? "model.py" : source.model_file;
+  model->model_file = source.version_dir + "/" + file;
+  if (source.backend != "python") {
+    model->is_backend_model = true;
+    model->model_file.clear();
+    for (const std::string& root : options_.roots) {
+      const std::string candidate = root + "/" + source.backend + "/model.py";
+      if (!model->model_file.empty() || access(candidate.c_str(), R_OK) != 0) continue;
+      model->model_file = candidate;
+    }
+    if (model->model_file.empty()) {
+      return NotFound("unable to find backend library for backend '" + source.backend +
+                      "', try specifying runtime on the model configuration.");
+    }
+  }
+  PT_ASSIGN_OR_RETURN(model->environment, ResolveEnvironment(source.parameters, source.model_dir,
+                                                             options_.interpreter));
+  return std::unique_ptr<BackendLoader>(std::make_unique<WorkerLoader>(std::move(model)));
+}
+
+}  // namespace pt::backend

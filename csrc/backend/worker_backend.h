@@ -1,0 +1,45 @@
+// The backends whose models run in worker processes: `python` (the model brings its model.py) and
+// those written in Python (onnxruntime: the backend brings it).
+//
+// Thread rule: as said in infer/backend.h and infer/backend_loader.h. Owner rule: WorkerBackends
+// owns what all workers share and outlives every backend made from it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/worker_process.h"
+#include "base/clock.h"
+#include "infer/backend_loader.h"
+
+namespace pt::backend {
+
+struct WorkerBackendOptions {
+  std::string interpreter;         // for models that name none
+  std::string program;             // path of _worker.py
+  std::vector<std::string> roots;  // where <backend>/model.py is looked for, in this order
+  Duration load_limit = std::chrono::minutes(15);
+};
+
+class WorkerBackends {
+ public:
+  // `pool` has a shared region. All is borrowed. Errors: Unavailable.
+  static Result<std::unique_ptr<WorkerBackends>> Create(WorkerBackendOptions options,
+                                                        BlockPool* pool, Logger* logger,
+                                                        WorkerServices* services);
+  ~WorkerBackends();
+
+  // Errors: NotFound when no file <root>/<backend>/model.py exists and the backend isn't `python`.
+  Result<std::unique_ptr<BackendLoader>> Open(const VersionSource& source);
+
+ private:
+  WorkerBackends(WorkerBackendOptions options, std::unique_ptr<WorkerMonitor> monitor);
+
+  const WorkerBackendOptions options_;
+  const std::unique_ptr<WorkerMonitor> monitor_;
+  WorkerHub hub_;
+};
+
+}  // namespace pt::backend

@@ -1,0 +1,42 @@
+// WorkerInstance: one instance of a model, run by a worker process.
+//
+// Thread rule: as for BackendInstance. Owner rule: shares its keeper with the backend.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/worker_keeper.h"
+#include "infer/backend.h"
+
+namespace pt::backend {
+
+class WorkerInstance final : public BackendInstance {
+ public:
+  struct Plan {
+    std::string name;       // instance name
+    std::string setup;      // payload of ToWorker::kSetup
+    std::string arguments;  // payload of ToWorker::kInitialize
+    bool may_run_ahead = false;
+  };
+
+  WorkerInstance(std::shared_ptr<WorkerKeeper> keeper, Plan plan);
+
+  Status Start() override;
+  void Execute(Batch* batch, ExecutionTimes* times) override;
+  void Stop() override;
+
+ private:
+  // Whether the next batch can be handed over before this one has ended: for short models without a
+  // batcher, one wake-up then serves many requests.
+  bool MayRunAhead(const Batch& batch, const WorkerProcess& process) const;
+  void Measure(TimePoint began, TimePoint ended);
+
+  const std::shared_ptr<WorkerKeeper> keeper_;
+  Plan plan_;
+  TimePoint burst_began_;
+  int burst_ = 0;                                 // batches handed over since then
+  Duration mean_ = std::chrono::milliseconds(1);  // of a batch
+};
+
+}  // namespace pt::backend

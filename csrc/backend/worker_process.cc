@@ -1,0 +1,343 @@
+#include "backend/worker_process.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace pt::backend {
+namespace {
+
+constexpr size_t kResultSpace = size_t{64} << 30;  // address space; memory only where used
+// How long an execution waits before it asks its caller for patience.
+constexpr Duration kPatience = std::chrono::microseconds(500);
+// How often a writer looks again for room in a full ring.
+constexpr Duration kRoomWait = std::chrono::milliseconds(1);
+
+LogLevel LevelOf(uint8_t level) {
+  constexpr LogLevel kLevels[] = {LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError,
+                                  LogLevel::kVerbose};
+  return level < std::size(kLevels) ? kLevels[level] : LogLevel::kInfo;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<WorkerProcess>> WorkerProcess::Start(const WorkerHub& hub,
+                                                            const WorkerSpec& spec,
+                                                            std::function<void()> on_death) {
+  auto process = std::make_shared<WorkerProcess>(hub, spec);
+  process->on_death_ = std::move(on_death);
+  PT_ASSIGN_OR_RETURN(process->ring_, WorkerRing::Create());
+  PT_ASSIGN_OR_RETURN(process->results_, SharedRegion::Create("pytriton-results", kResultSpace,
+                                                              SharedRegion::Access::kRead));
+  Status status;
+  hub.monitor->RunAndWait([&] { status = process->Launch(spec); });
+  if (!status.ok()) return status;
+  return process;
+}
+
+WorkerProcess::WorkerProcess(const WorkerHub& hub, const WorkerSpec& spec)
+    : hub_(hub),
+      label_(spec.label),
+      instance_name_(spec.instance_name),
+      output_(hub.logger, spec.label) {}
+
+WorkerProcess::~WorkerProcess() {
+  if (bell_ >= 0) close(bell_);
+}
+
+Status WorkerProcess::Launch(const WorkerSpec& spec) {
+  {
+    MutexLock lock(&reader_mu_);
+    flights_ = std::make_unique<WorkerFlights>(ring_, results_, hub_.pool, instance_name_);
+  }
+  UpdateLogMask();
+  bell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  const SharedRegion* pool = hub_.pool->region().get();
+  if (bell_ < 0 || pool == nullptr) {
+    return Unavailable("expected a bell and a shared pool for a worker process");
+  }
+  SpawnOptions spawn = spec.spawn;
+  spawn.descriptors = {ring_->fd(), results_->fd(), pool->fd(), bell_};
+  PT_RETURN_IF_ERROR(child_.Spawn(spawn));
+  Watch();
+  return {};
+}
+
+void WorkerProcess::Watch() {
+  // The monitor's callbacks keep this object until the child was buried.
+  const auto self = shared_from_this();
+  hub_.monitor->Watch(bell_, [self] { self->OnBell(); });
+  hub_.monitor->Watch(child_.output(), [self] { self->OnOutput(); });
+  if (child_.pidfd() >= 0) hub_.monitor->Watch(child_.pidfd(), [self] { self->OnMaybeEnded(); });
+  hub_.monitor->Watch(child_.socket(), [self] { self->OnMaybeEnded(); });
+}
+
+void WorkerProcess::OnBell() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(bell_, &count, sizeof count);
+  if (!reader_mu_.TryLock()) return;  // whoever reads looks again before it stops
+  ring_->BeginReading();
+  Pump();
+  StopReading();
+  reader_mu_.Unlock();
+}
+
+void WorkerProcess::OnOutput() {
+  if (!output_.ReadFrom(child_.output())) hub_.monitor->Unwatch(child_.output());
+}
+
+void WorkerProcess::OnMaybeEnded() {
+  if (is_dead()) return;
+  std::optional<std::string> how = child_.Reap();
+  if (!how) {
+    // The socket is at its end, so it is ending or has closed what it must not close.
+    char byte;
+    if (read(child_.socket(), &byte, 1) != 0) return;
+    hub_.monitor->Unwatch(child_.socket());
+    if (child_.pidfd() >= 0) return;  // which will tell
+    child_.Kill();
+    const auto self = shared_from_this();
+    hub_.monitor->PostAt(std::chrono::steady_clock::now() + std::chrono::milliseconds(10),
+                         [self] { self->OnMaybeEnded(); });
+    return;
+  }
+  Bury(std::move(*how));
+}
+
+void WorkerProcess::Bury(std::string how) {
+  const auto self = shared_from_this();
+  output_.ReadFrom(child_.output());
+  output_.Flush();
+  for (const int fd : {bell_, child_.output(), child_.socket(), child_.pidfd()}) {
+    hub_.monitor->Unwatch(fd);
+  }
+  {
+    MutexLock lock(&mu_);
+    death_ = "Stub process '" + instance_name_ + "' is not healthy.\n" + how;
+    if (!output_.last_line().empty()) death_ += ", last output: " + output_.last_line();
+    is_dead_.store(true, std::memory_order_release);
+    changed_.NotifyAll();
+  }
+  ring_->Interrupt();
+  {
+    MutexLock lock(&reader_mu_);
+    Pump();
+    flights_->FailAll(ring_->begun(), death());
+    held_.store(flights_->size(), std::memory_order_release);
+  }
+  if (on_death_) std::exchange(on_death_, nullptr)();
+}
+
+std::string WorkerProcess::death() const {
+  MutexLock lock(&mu_);
+  return death_;
+}
+
+void WorkerProcess::Kill() {
+  const auto self = shared_from_this();
+  hub_.monitor->Post([self] { self->child_.Kill(); });
+}
+
+bool WorkerProcess::Send(ToWorker type, std::string_view payload) {
+  bool is_elsewhere = false;
+  MessageWriter pointer;
+  if (payload.size() > WorkerRing::kLargestMessage) {
+    BlockRef block = hub_.pool->Allocate(std::max(payload.size(), BlockPool::kSharedBytes));
+    if (!block) return false;
+    std::memcpy(block->data(), payload.data(), payload.size());
+    const auto offset = hub_.pool->region()->Locate(block->data(), payload.size());
+    if (!offset) return false;
+    const char* data = block->data();
+    const uint32_t loan = flights_->Lend(Slice(std::move(block), data, payload.size()));
+    pointer.Put(*offset).Put(static_cast<uint64_t>(payload.size())).Put(loan);
+    payload = pointer.bytes();
+    is_elsewhere = true;
+  }
+  while (!ring_->Write(type, is_elsewhere, payload)) {
+    if (is_dead()) return false;
+    ring_->WaitForMessage(kRoomWait);
+    Pump();
+  }
+  return true;
+}
+
+void WorkerProcess::Pump() {
+  uint32_t type = 0;
+  std::string payload = std::move(message_);
+  bool is_sound = true;
+  while (is_sound) {
+    const WorkerRing::ReadResult result = ring_->Read(&type, &payload);
+    if (result == WorkerRing::ReadResult::kEmpty) break;
+    is_sound = result == WorkerRing::ReadResult::kMessage && Handle(type, payload);
+  }
+  message_ = std::move(payload);
+  held_.store(flights_->size(), std::memory_order_release);
+  if (is_sound || is_dead()) return;
+  PT_LOG(hub_.logger, kError, "worker of '" + instance_name_ + "' sent a malformed message");
+  Kill();
+}
+
+void WorkerProcess::StopReading() {
+  while (!ring_->EndReading() && !is_dead()) {
+    ring_->BeginReading();
+    Pump();
+  }
+}
+
+bool WorkerProcess::CopyElsewhere(std::string_view payload, std::string* copy) {
+  MessageReader in(payload);
+  const auto offset = in.Get<uint64_t>();
+  const auto size = in.Get<uint64_t>();
+  const auto slot = in.Get<uint32_t>();
+  if (!in.ok() || !results_->Contains(offset, size)) return false;
+  copy->assign(results_->base() + offset, size);
+  ring_->FreeSlot(slot);
+  return true;
+}
+
+bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
+  std::string copy;
+  if ((type & kElsewhere) != 0) {
+    if (!CopyElsewhere(payload, &copy)) return false;
+    payload = copy;
+    type &= ~kElsewhere;
+  }
+  MessageReader in(payload);
+  switch (static_cast<FromWorker>(type)) {
+    case FromWorker::kReply:
+      OnReply(payload);
+      return true;
+    case FromWorker::kResponses:
+      return flights_->OnResponses(payload);
+    case FromWorker::kBatchDone:
+      return OnBatchDone(payload);
+    case FromWorker::kLog:
+      OnLog(payload);
+      return true;
+    case FromWorker::kReturnInputs:
+      return flights_->OnReturnInputs(payload);
+    case FromWorker::kRelease:
+      flights_->OnRelease(in.Get<uint64_t>());
+      return in.ok();
+    case FromWorker::kReschedule:
+      flights_->OnReschedule(in.Get<uint64_t>());
+      return in.ok();
+    default:
+      return false;
+  }
+}
+
+bool WorkerProcess::OnBatchDone(std::string_view payload) {
+  MessageReader in(payload);
+  const auto sequence = in.Get<uint32_t>();
+  const bool has_failed = in.Get<uint8_t>() != 0;
+  if (!in.ok()) return false;
+  if (has_failed) flights_->FailBatch(sequence, std::string(in.Rest()));
+  done_.store(sequence, std::memory_order_release);
+  return true;
+}
+
+void WorkerProcess::OnReply(std::string_view payload) {
+  MessageReader in(payload);
+  const bool is_ok = in.Get<uint8_t>() != 0;
+  MutexLock lock(&mu_);
+  has_reply_ = true;
+  reply_ok_ = is_ok;
+  reply_ = std::string(in.Rest());
+  changed_.NotifyAll();
+}
+
+void WorkerProcess::OnLog(std::string_view payload) {
+  MessageReader in(payload);
+  const LogLevel level = LevelOf(in.Get<uint8_t>());
+  const auto line = in.Get<uint32_t>();
+  const std::string where = std::string(in.Text()) + ":" + std::to_string(line);
+  if (hub_.logger != nullptr && hub_.logger->IsOn(level)) {
+    hub_.logger->Log(level, where, in.Rest());
+  }
+}
+
+void WorkerProcess::UpdateLogMask() {
+  uint32_t mask = 0;
+  for (uint8_t level = 0; level < 4; ++level) {
+    if (hub_.logger != nullptr && hub_.logger->IsOn(LevelOf(level))) mask |= 1u << level;
+  }
+  ring_->SetLogMask(mask);
+}
+
+Result<std::string> WorkerProcess::Ask(ToWorker command, std::string_view payload,
+                                       TimePoint deadline) {
+  {
+    MutexLock lock(&mu_);
+    has_reply_ = false;
+  }
+  {
+    MutexLock lock(&reader_mu_);
+    ring_->BeginReading();
+    [[maybe_unused]] const bool is_sent = Send(command, payload);  // a dead one is seen below
+    StopReading();
+  }
+  bool is_late = false;
+  {
+    MutexLock lock(&mu_);
+    while (!has_reply_ && !is_dead() && !is_late) {
+      is_late = !changed_.WaitUntil(&mu_, deadline) && !has_reply_ && !is_dead();
+    }
+    if (has_reply_ && reply_ok_) return std::move(reply_);
+    if (has_reply_) return Internal(std::move(reply_));
+    if (!is_late) return Internal(death_);
+  }
+  Kill();
+  return Internal("Stub process '" + instance_name_ +
+                  "' is not healthy.\nit did not answer within its time and was killed");
+}
+
+Status WorkerProcess::Execute(Batch* batch, Waiting waiting, FunctionRef<void()> patience) {
+  MutexLock lock(&reader_mu_);
+  if (is_dead()) return Internal(death());
+  UpdateLogMask();
+  ring_->BeginReading();
+  const uint32_t sequence = sent_ + 1;
+  writer_.Clear();
+  Status status = flights_->Enter(sequence, batch, waiting == Waiting::kForBatch, &writer_);
+  if (status.ok()) {
+    sent_ = sequence;
+    held_.store(flights_->size(), std::memory_order_release);
+    const bool is_sent = Send(ToWorker::kBatch, writer_.bytes());
+    if (!is_sent && !is_dead()) {
+      flights_->FailBatch(sequence, "the system has no memory for the batch");
+    } else if (waiting == Waiting::kForBatch) {
+      AwaitBatch(sequence, patience);
+    } else {
+      Pump();
+    }
+    flights_->Leave(batch);
+  }
+  StopReading();
+  return status;
+}
+
+void WorkerProcess::AwaitBatch(uint32_t sequence, FunctionRef<void()> patience) {
+  const auto is_done = [&] {
+    return static_cast<int32_t>(done_.load(std::memory_order_relaxed) - sequence) >= 0;
+  };
+  bool is_patient = false;
+  Pump();
+  while (!is_done() && !is_dead()) {
+    if (!ring_->WaitForMessage(is_patient ? Duration(0) : kPatience)) {
+      patience();
+      is_patient = true;
+    }
+    Pump();
+  }
+  if (!is_dead()) return;
+  Pump();
+  flights_->FailAll(ring_->begun(), death());
+  held_.store(flights_->size(), std::memory_order_release);
+}
+
+}  // namespace pt::backend

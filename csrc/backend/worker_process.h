@@ -1,0 +1,118 @@
+// WorkerProcess: one child process that runs one instance of a model: its messages, its death.
+//
+// Thread rule: Start and what it watches run on the monitor's thread. The ring is read by one
+// thread at a time, the holder of `reader()`: the instance's thread while it executes, else the
+// monitor when the worker rings. Owner rule: shared by the keeper, the monitor's callbacks and a
+// running execution; the process ends with the last of them.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "backend/worker_flights.h"
+#include "backend/worker_monitor.h"
+#include "backend/worker_output.h"
+#include "backend/worker_ring.h"
+#include "backend/worker_spawn.h"
+#include "base/block.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/shared_region.h"
+#include "infer/worker_services.h"
+
+namespace pt::backend {
+
+// What all workers of a server share. Borrowed; outlives them.
+struct WorkerHub {
+  WorkerMonitor* monitor = nullptr;
+  BlockPool* pool = nullptr;
+  Logger* logger = nullptr;
+  WorkerServices* services = nullptr;  // null: models can ask for nothing
+};
+
+struct WorkerSpec {
+  SpawnOptions spawn;
+  std::string instance_name;
+  std::string label;  // "model:version:instance", for the log
+};
+
+class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
+ public:
+  // Starts the child. `on_death` runs once on the monitor's thread, after requests were answered.
+  // Any thread but the monitor's. Errors: Unavailable.
+  static Result<std::shared_ptr<WorkerProcess>> Start(const WorkerHub& hub, const WorkerSpec& spec,
+                                                      std::function<void()> on_death);
+  WorkerProcess(const WorkerHub& hub, const WorkerSpec& spec);
+  ~WorkerProcess();
+
+  // Sends a command and waits for its reply. Any thread but the monitor's; one at a time. Errors:
+  // Internal with the worker's text, or how it ended, or that it took longer than until `deadline`
+  // (it is then killed).
+  Result<std::string> Ask(ToWorker command, std::string_view payload, TimePoint deadline)
+      EXCLUDES(reader_mu_, mu_);
+
+  // Runs one batch. With `is_waited` it returns when the worker can take the next one, else at
+  // once. `patience`: called when that takes long. Errors: the worker is dead, and nothing was
+  // taken from the batch.
+  enum class Waiting { kForBatch, kNo };
+  Status Execute(Batch* batch, Waiting waiting, FunctionRef<void()> patience)
+      EXCLUDES(reader_mu_, mu_);
+
+  // Nothing is with the worker.
+  bool is_idle() const { return held_.load(std::memory_order_acquire) == 0; }
+  bool is_dead() const { return is_dead_.load(std::memory_order_acquire); }
+  // Batches that were sent and have not ended. Instance's thread only.
+  uint32_t pending() const { return sent_ - done_.load(std::memory_order_acquire); }
+  // How it ended. REQUIRES: is_dead().
+  std::string death() const EXCLUDES(mu_);
+  void Kill();
+
+ private:
+  Status Launch(const WorkerSpec& spec) EXCLUDES(reader_mu_);
+  void Watch();
+  void OnBell();
+  void OnOutput();
+  void OnMaybeEnded();
+  void Bury(std::string how) EXCLUDES(reader_mu_, mu_);
+  bool Send(ToWorker type, std::string_view payload) REQUIRES(reader_mu_);
+  // Handles what is there.
+  void Pump() REQUIRES(reader_mu_);
+  void StopReading() REQUIRES(reader_mu_);
+  bool Handle(uint32_t type, std::string_view payload) REQUIRES(reader_mu_);
+  bool CopyElsewhere(std::string_view payload, std::string* copy);
+  void AwaitBatch(uint32_t sequence, FunctionRef<void()> patience) REQUIRES(reader_mu_);
+  bool OnBatchDone(std::string_view payload) REQUIRES(reader_mu_);
+  void OnReply(std::string_view payload) EXCLUDES(mu_);
+  void OnLog(std::string_view payload);
+  void UpdateLogMask();
+
+  const WorkerHub hub_;
+  const std::string label_;
+  const std::string instance_name_;
+  std::function<void()> on_death_;
+  std::shared_ptr<WorkerRing> ring_;
+  std::shared_ptr<SharedRegion> results_;
+  WorkerChild child_;
+  int bell_ = -1;
+  WorkerOutput output_;  // monitor's
+
+  Mutex reader_mu_;  // before mu_
+  std::unique_ptr<WorkerFlights> flights_ GUARDED_BY(reader_mu_);
+  std::string message_ GUARDED_BY(reader_mu_);
+  MessageWriter writer_ GUARDED_BY(reader_mu_);
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  bool has_reply_ GUARDED_BY(mu_) = false;
+  bool reply_ok_ GUARDED_BY(mu_) = false;
+  std::string reply_ GUARDED_BY(mu_);
+  std::string death_ GUARDED_BY(mu_);
+  std::atomic<bool> is_dead_{false};
+  std::atomic<uint32_t> done_{0};
+  std::atomic<size_t> held_{0};
+  uint32_t sent_ = 0;  // the instance's thread's
+};
+
+}  // namespace pt::backend

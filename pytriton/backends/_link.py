@@ -1,0 +1,219 @@
+"""The channel of a worker process (see `_channel.Channel`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import threading
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from . import _messages as messages
+from ._channel import (
+    CallError,
+    InnerRequest,
+    OnInnerResponse,
+    RawAnswer,
+    RawError,
+    RawTensor,
+)
+from ._loans import Loans
+from ._ring import Results, Ring
+
+_FRAME = struct.Struct("<IIQ")  # size, kind, number
+CALL_REPLY, INNER_RESPONSE, IS_READY = 1, 2, 3
+_METRIC = struct.Struct("<QBddI")
+_NO_BUCKETS = 0xFFFFFFFF
+
+
+class Link:
+    """Sends what the host has to say; see `Channel` for what the functions do.
+
+    Args:
+        ring: the messages.
+        results: memory for outputs.
+        loans: memory of inputs.
+        main: the thread that executes.
+    """
+
+    def __init__(self, ring: Ring, results: Results, loans: Loans, main: int) -> None:
+        self._ring = ring
+        self._results = results
+        self._loans = loans
+        self._main = main
+        self._is_executing = False
+        self._decoder = messages.Decoder(loans)
+        self._encoder = messages.Encoder(loans, results)
+        self._lock = threading.Lock()
+        self._next_call = 1
+        self._replies: Dict[int, Callable[[bool, str], None]] = {}
+        self._inner: Dict[int, OnInnerResponse] = {}
+
+    def set_names(self, inputs: List[str], outputs: List[str]) -> None:
+        """The tensors of the model."""
+        self._decoder.set_names(inputs, outputs)
+        self._encoder.set_names(outputs)
+
+    # --- Channel.
+
+    def respond(
+        self,
+        key: int,
+        outputs: Sequence[RawTensor],
+        error: Optional[RawError] = None,
+        parameters: str = "",
+        final: bool = True,
+    ) -> None:
+        """See `Channel.respond`."""
+        answer = (key, outputs, error, parameters)
+        self._ring.send(messages.RESPONSES, self._encoder.responses((answer,), final))
+        self.return_inputs()
+
+    def respond_all(self, answers: Sequence[RawAnswer]) -> None:
+        """See `Channel.respond_all`."""
+        # The end of the batch follows at once and wakes the server for both.
+        wake = not (self._is_executing and threading.get_ident() == self._main)
+        self._ring.send(messages.RESPONSES, self._encoder.responses(answers, True), wake)
+
+    def reschedule(self, key: int) -> None:
+        """See `Channel.reschedule`."""
+        self._ring.send(messages.RESCHEDULE, struct.pack("<Q", key))
+
+    def release(self, key: int) -> None:
+        """See `Channel.release`."""
+        self._ring.send(messages.RELEASE, struct.pack("<Q", key))
+
+    def is_cancelled(self, key: int) -> bool:
+        """See `Channel.is_cancelled`."""
+        return self._ring.is_cancelled(key & 0x3FFF)
+
+    def allocate(self, nbytes: int) -> memoryview:
+        """See `Channel.allocate`."""
+        return memoryview(self._results.allocate(nbytes))
+
+    def log(self, level: int, file: str, line: int, text: str) -> None:
+        """See `Channel.log`."""
+        data = struct.pack("<BI", level, line & 0xFFFFFFFF) + messages.pack_text(file)
+        wake = not (self._is_executing and threading.get_ident() == self._main)
+        self._ring.send(messages.LOG, data + text.encode("utf-8", "replace"), wake)
+
+    def is_logged(self, level: int) -> bool:
+        """See `Channel.is_logged`."""
+        return self._ring.is_logged(level)
+
+    def update_metrics(
+        self, updates: Sequence[Tuple[int, bool, float, Optional[Sequence[int]], float]]
+    ) -> None:
+        """See `Channel.update_metrics`."""
+        parts = [struct.pack("<I", len(updates))]
+        for series, is_set, value, buckets, total in updates:
+            count = _NO_BUCKETS if buckets is None else len(buckets)
+            parts.append(_METRIC.pack(series, is_set, value, total, count))
+            if buckets is not None:
+                parts.append(struct.pack(f"<{count}Q", *buckets))
+        wake = not (self._is_executing and threading.get_ident() == self._main)
+        self._ring.send(messages.METRICS, b"".join(parts), wake)
+
+    def call(self, kind: str, payload: Dict[str, Any]) -> Dict[str, Any]:
+        """See `Channel.call`."""
+        files = payload.get("files") or {}
+        plain = {name: value for name, value in payload.items() if name != "files"}
+        parts = [messages.pack_text(kind), messages.pack_text(json.dumps(plain))]
+        parts.append(struct.pack("<I", len(files)))
+        for name, data in files.items():
+            parts.append(messages.pack_text(name))
+            parts.append(struct.pack("<I", len(data)) + bytes(data))
+        answered = threading.Event()
+        answer: List[Tuple[bool, str]] = []
+
+        def on_reply(is_ok: bool, text: str) -> None:
+            answer.append((is_ok, text))
+            answered.set()
+
+        number = self._number()
+        self._replies[number] = on_reply
+        self._ring.send(messages.CALL, struct.pack("<Q", number) + b"".join(parts))
+        answered.wait()
+        is_ok, text = answer[0]
+        if not is_ok:
+            raise CallError(text)
+        reply: Dict[str, Any] = json.loads(text) if text else {}
+        return reply
+
+    def submit(self, request: InnerRequest, on_response: OnInnerResponse) -> int:
+        """See `Channel.submit`."""
+        number = self._number()
+        self._inner[number] = on_response
+        self._ring.send(messages.SUBMIT, self._encoder.inner_request(number, request))
+        return number
+
+    def cancel_submit(self, call: int) -> None:
+        """See `Channel.cancel_submit`."""
+        self._ring.send(messages.CANCEL_SUBMIT, struct.pack("<Q", call))
+
+    def _number(self) -> int:
+        with self._lock:
+            self._next_call += 1
+            return self._next_call
+
+    # --- Main loop.
+
+    def return_inputs(self, wake: bool = False) -> None:
+        """Gives ended loans back."""
+        ended = self._loans.take_ended()
+        if ended:
+            data = struct.pack(f"<I{len(ended)}I", len(ended), *ended)
+            self._ring.send(messages.RETURN_INPUTS, data, wake)
+
+    def give_back(self, number: int) -> None:
+        """Gives one loan back that was read at once."""
+        self._ring.send(messages.RETURN_INPUTS, struct.pack("<II", 1, number), False)
+
+    def end_batch(self, sequence: int, failure: Optional[str]) -> None:
+        """Tells that the next batch can come."""
+        self._is_executing = False
+        self.return_inputs()
+        text = b"" if failure is None else failure.encode("utf-8", "replace")
+        data = struct.pack("<IB", sequence, failure is not None) + text
+        self._ring.send(messages.BATCH_DONE, data)
+
+    def begin_batch(self, data: memoryview) -> Tuple[int, List[Any]]:
+        """The batch of a message."""
+        sequence, batch = self._decoder.batch(data)
+        self._ring.begin_batch(sequence)
+        self._is_executing = True
+        return sequence, batch
+
+    def reply(self, is_ok: bool, text: str) -> None:
+        """Answers a command."""
+        self._ring.send(messages.REPLY, bytes([is_ok]) + text.encode("utf-8", "replace"))
+
+    # --- The server's answers.
+
+    def listen(self, connection: socket.socket) -> None:
+        """Reads answers until the server goes; then so does this process."""
+        try:
+            with connection.makefile("rb") as stream:
+                while True:
+                    header = stream.read(_FRAME.size)
+                    if len(header) < _FRAME.size:
+                        break
+                    size, kind, number = _FRAME.unpack(header)
+                    self._dispatch(kind, number, memoryview(stream.read(size)))
+        finally:
+            os._exit(0)
+
+    def _dispatch(self, kind: int, number: int, data: memoryview) -> None:
+        reader = messages.Reader(data)
+        if kind == CALL_REPLY:
+            on_reply = self._replies.pop(number, None)
+            if on_reply is not None:
+                on_reply(reader.bytes(1) == b"\1", reader.bytes(len(data) - 1).decode())
+        elif kind == INNER_RESPONSE:
+            outputs, error, parameters, final = self._decoder.inner_response(reader)
+            on_response = self._inner.get(number)
+            if final:
+                self._inner.pop(number, None)
+            if on_response is not None:
+                on_response(outputs, error, parameters, final)

@@ -1,0 +1,106 @@
+"""Inputs that were lent to a worker: parts of the server's receive memory, mapped privately.
+
+The mapping is writable, but a write makes a private copy of the page: nobody else sees it. The
+kernel tells which pages were written; those are dropped before the memory is given back, and an
+input that was not written can be sent on as a result without a copy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import threading
+import weakref
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+_PAGE = mmap.PAGESIZE
+_MAP_NORESERVE = 0x4000
+_FILE_PAGE = 61  # bits of /proc/self/pagemap
+_SWAPPED = 62
+_PRESENT = 63
+
+
+class Loans:
+    """The loans that are out.
+
+    Args:
+        fd: the server's memory.
+        size: its address space in bytes.
+    """
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._memory = mmap.mmap(
+            fd,
+            size,
+            flags=mmap.MAP_PRIVATE | _MAP_NORESERVE,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
+        )
+        self._base = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._size = size
+        self._pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        self._out: Dict[int, Tuple[Any, int, int]] = {}  # number -> reference, offset, size
+        self._ended: List[int] = []
+        self._written: List[Tuple[int, int, int]] = []  # number, first and last page offset
+        self._lock = threading.Lock()
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """Bytes that are read at once, without a loan's bookkeeping."""
+        return memoryview(self._memory)[offset : offset + size]
+
+    def take(self, number: int, offset: int, size: int) -> Any:
+        """An array over a loan; the loan ends with its last view."""
+        array = (ctypes.c_ubyte * size).from_buffer(self._memory, offset)
+        ended = self._ended
+        reference = weakref.ref(array, lambda _, number=number: ended.append(number))  # type: ignore[misc]
+        with self._lock:
+            self._out[number] = (reference, offset, size)
+        return array
+
+    def find(self, address: int, size: int) -> Optional[Tuple[int, int]]:
+        """Number of the loan that these bytes are an unwritten part of, and where in it."""
+        at = address - self._base
+        if not 0 <= at < self._size:
+            return None
+        with self._lock:
+            for number, (_, offset, length) in self._out.items():
+                if offset <= at and at + size <= offset + length:
+                    return None if self._is_written(at, size) else (number, at - offset)
+        return None
+
+    def take_ended(self) -> List[int]:
+        """Numbers of the loans that can be given back."""
+        if not self._ended and not self._written:
+            return []
+        returned: List[int] = []
+        with self._lock:
+            pending = self._written
+            self._written = []
+            while self._ended:
+                number = self._ended.pop()
+                _, offset, size = self._out.pop(number)
+                if self._is_written(offset, size):
+                    first = offset // _PAGE * _PAGE
+                    last = (offset + size + _PAGE - 1) // _PAGE * _PAGE
+                    pending.append((number, first, last))
+                else:
+                    returned.append(number)
+            for number, first, last in pending:
+                # Two inputs may share a page: it goes with the later one.
+                if any(o < last and first < o + s for _, o, s in self._out.values()):
+                    self._written.append((number, first, last))
+                    continue
+                self._memory.madvise(mmap.MADV_DONTNEED, first, last - first)
+                returned.append(number)
+        return returned
+
+    def _is_written(self, offset: int, size: int) -> bool:
+        first = (self._base + offset) // _PAGE
+        count = (self._base + offset + size - 1) // _PAGE - first + 1
+        entries = np.frombuffer(os.pread(self._pagemap, count * 8, first * 8), np.uint64)
+        private = (entries >> np.uint64(_SWAPPED) != 0) & (
+            (entries >> np.uint64(_FILE_PAGE)) & np.uint64(1) == 0
+        )
+        return bool(private.any())

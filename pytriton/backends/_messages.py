@@ -1,0 +1,286 @@
+"""Messages between a worker and the server as bytes; the formats of csrc/backend/worker_codec.h."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from ._channel import Buffer, InnerRequest, RawAnswer, RawError, RawRequest, RawTensor
+from ._loans import Loans
+from ._ring import Results
+
+# From the server.
+BATCH, COMPLETE, SETUP, INITIALIZE, FINALIZE = 1, 2, 3, 4, 5
+# To the server.
+REPLY, RESPONSES, BATCH_DONE, LOG, RETURN_INPUTS, RELEASE = 1, 2, 3, 4, 5, 6
+RESCHEDULE, METRICS, CALL, SUBMIT, CANCEL_SUBMIT = 7, 8, 9, 10, 11
+
+_INLINE, _RESULT, _INPUT = 0, 1, 2
+_LARGE = 16 << 10  # larger outputs don't go through the ring
+_ALL_OUTPUTS = 0xFFFF
+
+_U16 = struct.Struct("<H")
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+_BATCH = struct.Struct("<II")
+_REQUEST = struct.Struct("<QQQIHHHHI")
+_TENSOR = struct.Struct("<HBBHHIQQ")
+_PARAMETER = struct.Struct("<HB")
+_RESPONSE = struct.Struct("<QBBHHHI")
+_DIMS = [struct.Struct(f"<{rank}q") for rank in range(65)]
+
+
+class Reader:
+    """Reads a message from its beginning."""
+
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+        self.at = 0
+
+    def unpack(self, form: struct.Struct) -> Tuple[Any, ...]:
+        """The next values."""
+        values = form.unpack_from(self.data, self.at)
+        self.at += form.size
+        return values
+
+    def bytes(self, size: int) -> bytes:
+        """The next bytes, copied."""
+        self.at += size
+        return bytes(self.data[self.at - size : self.at])
+
+    def text(self) -> str:
+        """A text after its length."""
+        return self.bytes(self.unpack(_U32)[0]).decode("utf-8", "replace")
+
+    def texts(self) -> List[str]:
+        """Texts after their number."""
+        return [self.text() for _ in range(self.unpack(_U32)[0])]
+
+    def parameters(self, count: int) -> Dict[str, Any]:
+        """Parameters by name."""
+        found: Dict[str, Any] = {}
+        for _ in range(count):
+            size, kind = self.unpack(_PARAMETER)
+            name = self.bytes(size).decode("utf-8", "replace")
+            if kind == 0:
+                found[name] = self.bytes(1) != b"\0"
+            elif kind == 1:
+                found[name] = int.from_bytes(self.bytes(8), "little", signed=True)
+            elif kind == 2:
+                found[name] = struct.unpack("<d", self.bytes(8))[0]
+            else:
+                found[name] = self.text()
+        return found
+
+
+def pack_text(text: str) -> bytes:
+    """A text with its length in front."""
+    data = text.encode("utf-8", "replace")
+    return _U32.pack(len(data)) + data
+
+
+def pack_parameters(text: str) -> Tuple[int, bytes]:
+    """Number and bytes of the parameters that a JSON text holds."""
+    if not text or text == "{}":
+        return 0, b""
+    parts = []
+    values = json.loads(text)
+    for name, value in values.items():
+        key = name.encode("utf-8", "replace")[:65535]
+        if isinstance(value, bool):
+            kind, data = 0, b"\1" if value else b"\0"
+        elif isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+            kind, data = 1, value.to_bytes(8, "little", signed=True)
+        elif isinstance(value, float):
+            kind, data = 2, struct.pack("<d", value)
+        else:
+            kind, data = 3, pack_text(str(value))
+        parts.append(_PARAMETER.pack(len(key), kind) + key + data)
+    return len(parts), b"".join(parts)
+
+
+class Decoder:
+    """Reads batches.
+
+    Args:
+        loans: where large inputs are.
+    """
+
+    def __init__(self, loans: Loans) -> None:
+        self._loans = loans
+        self._inputs: List[str] = []
+        self._outputs: Tuple[str, ...] = ()
+
+    def set_names(self, inputs: List[str], outputs: List[str]) -> None:
+        """The tensors of the model, in the order of its configuration."""
+        self._inputs = inputs
+        self._outputs = tuple(outputs)
+
+    def batch(self, data: memoryview) -> Tuple[int, List[RawRequest]]:
+        """Its number and its requests."""
+        sequence, count = _BATCH.unpack_from(data, 0)
+        reader = Reader(data)
+        reader.at = 8
+        return sequence, [self._request(reader) for _ in range(count)]
+
+    def _request(self, reader: Reader) -> RawRequest:
+        (
+            key,
+            correlation,
+            timeout,
+            flags,
+            id_size,
+            text_size,
+            requested,
+            inputs,
+            parameters,
+        ) = reader.unpack(_REQUEST)
+        request_id = reader.bytes(id_size).decode("utf-8", "replace") if id_size else ""
+        if text_size:
+            correlation = reader.bytes(text_size).decode("utf-8", "replace")
+        wanted = self._outputs
+        if requested != _ALL_OUTPUTS:
+            indices = struct.unpack(f"<{requested}H", reader.bytes(2 * requested))
+            wanted = tuple([self._outputs[index] for index in indices])
+        values = "{}"
+        if parameters:
+            values = json.dumps(reader.parameters(parameters))
+        tensors = tuple([self._tensor(reader) for _ in range(inputs)])
+        return RawRequest(
+            key, request_id, tensors, wanted, values, correlation, flags, timeout, None
+        )
+
+    def _tensor(self, reader: Reader) -> RawTensor:
+        data = reader.data
+        at = reader.at
+        index, dtype, rank, place, _, number, offset, size = _TENSOR.unpack_from(data, at)
+        at += 28
+        shape = _DIMS[rank].unpack_from(data, at)
+        at += 8 * rank
+        buffer: Buffer
+        if place == _INLINE:
+            buffer = bytearray(data[at : at + size])
+            at += size
+        else:
+            buffer = self._loans.take(number, offset, size)
+        reader.at = at
+        return self._inputs[index], dtype, shape, buffer
+
+    def inner_response(
+        self, reader: Reader
+    ) -> Tuple[List[RawTensor], Optional[RawError], str, bool]:
+        """A response to a request that the model made."""
+        final, is_error, code = reader.bytes(3)
+        text = reader.text()
+        parameters = reader.parameters(reader.unpack(_U32)[0])
+        outputs: List[RawTensor] = []
+        for _ in range(reader.unpack(_U32)[0]):
+            outputs.append(self._tensor_named(reader, reader.text()))
+        error = (code, text) if is_error else None
+        return outputs, error, json.dumps(parameters) if parameters else "", bool(final)
+
+    def _tensor_named(self, reader: Reader, name: str) -> RawTensor:
+        _, dtype, rank, place, _, number, offset, size = reader.unpack(_TENSOR)
+        shape = reader.unpack(_DIMS[rank])
+        buffer: Buffer
+        if place == _INLINE:
+            buffer = bytearray(reader.bytes(size))
+        else:
+            buffer = self._loans.take(number, offset, size)
+        return name, dtype, shape, buffer
+
+
+def _address(buffer: Buffer) -> int:
+    import numpy as np
+
+    array = buffer if isinstance(buffer, np.ndarray) else np.frombuffer(buffer, np.uint8)
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+class Encoder:
+    """Writes responses.
+
+    Args:
+        loans: inputs that may come back as outputs.
+        results: where large outputs go.
+    """
+
+    def __init__(self, loans: Loans, results: Results) -> None:
+        self._loans = loans
+        self._results = results
+        self._index: Dict[str, int] = {}
+
+    def set_names(self, outputs: List[str]) -> None:
+        """The outputs of the model, in the order of its configuration."""
+        self._index = {name: index for index, name in enumerate(outputs)}
+
+    def responses(self, answers: Sequence[RawAnswer], final: bool) -> bytes:
+        """One message with a response for each request."""
+        parts = [_U32.pack(len(answers))]
+        for key, outputs, error, parameters in answers:
+            count, values = pack_parameters(parameters)
+            known = [output for output in outputs if output[0] in self._index]
+            flags = (1 if final else 0) | (2 if error is not None else 0)
+            code, text = (0, b"") if error is None else (int(error[0]), error[1].encode())
+            parts.append(_RESPONSE.pack(key, flags, code, len(known), count, 0, len(text)))
+            parts.append(text)
+            parts.append(values)
+            for name, dtype, shape, buffer in known:
+                self._put(self._index[name], dtype, shape, buffer, parts)
+        return b"".join(parts)
+
+    def _put(
+        self, index: int, dtype: int, shape: Sequence[int], buffer: Buffer, parts: List[bytes]
+    ) -> None:
+        rank = len(shape)
+        size = buffer.nbytes if hasattr(buffer, "nbytes") else len(buffer)
+        dims = _DIMS[rank].pack(*shape)
+        if size < _LARGE:
+            data = buffer.tobytes() if hasattr(buffer, "tobytes") else bytes(buffer)
+            parts.append(_TENSOR.pack(index, dtype, rank, _INLINE, 0, 0, 0, size))
+            parts.append(dims)
+            parts.append(data)
+            return
+        place, number, offset = self._place(buffer, size)
+        parts.append(_TENSOR.pack(index, dtype, rank, place, 0, number, offset, size))
+        parts.append(dims)
+
+    def _place(self, buffer: Buffer, size: int) -> Tuple[int, int, int]:
+        address = _address(buffer)
+        lent = self._loans.find(address, size)
+        if lent is not None:
+            return _INPUT, lent[0], lent[1]
+        there = self._results.find(address, size)
+        if there is not None:
+            return _RESULT, there[0], there[1]
+        slot, offset = self._results.put(buffer)
+        return _RESULT, slot, offset
+
+    def inner_request(self, call: int, request: InnerRequest) -> bytes:
+        """A request that the model makes."""
+        is_text = isinstance(request.correlation_id, str)
+        count, values = pack_parameters(request.parameters)
+        version = "" if request.model_version < 0 else str(request.model_version)
+        parts = [
+            _U64.pack(call),
+            pack_text(request.model_name),
+            pack_text(version),
+            pack_text(request.id),
+            struct.pack(
+                "<BQ",
+                is_text,
+                0 if isinstance(request.correlation_id, str) else request.correlation_id,
+            ),
+            pack_text(request.correlation_id if isinstance(request.correlation_id, str) else ""),
+            struct.pack("<IQBI", request.flags, request.timeout, request.decoupled, count),
+            values,
+            _U32.pack(len(request.requested_outputs)),
+        ]
+        parts.extend(pack_text(name) for name in request.requested_outputs)
+        parts.append(_U32.pack(len(request.inputs)))
+        for name, dtype, shape, buffer in request.inputs:
+            parts.append(pack_text(name))
+            self._put(0, dtype, shape, buffer, parts)
+        return b"".join(parts)

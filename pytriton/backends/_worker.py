@@ -1,0 +1,234 @@
+"""The program of a worker process: `<interpreter> _worker.py <pid of the server>`.
+
+Descriptor 3 is a socket to the server, over which the shared memory comes. The process ends with
+the server, however that ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, List, Tuple
+
+_SOCKET = 3
+_IDLE_SECONDS = 2.0
+
+
+def _bind_to(server: int) -> None:
+    """Makes this process end with the server, and only with it."""
+    import ctypes
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != server:
+        os._exit(0)
+
+
+def _prepare_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+
+
+def _receive(connection: Any) -> List[int]:
+    import array
+    import socket
+
+    numbers = array.array("i")
+    space = socket.CMSG_SPACE(8 * numbers.itemsize)
+    _, ancillary, _, _ = connection.recvmsg(1, space)
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+    for number in numbers:
+        os.set_inheritable(number, False)
+    return list(numbers)
+
+
+def _import_parts() -> None:
+    """Makes this directory the package `pytriton_worker`, whatever interpreter runs it."""
+    import types
+
+    package = types.ModuleType("pytriton_worker")
+    package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
+    sys.modules["pytriton_worker"] = package
+    try:
+        import numpy  # noqa: F401
+    except ImportError as error:
+        sys.exit(
+            f"expected numpy in the environment of the worker's interpreter {sys.executable}, "
+            f"got: {error}"
+        )
+
+
+class Worker:
+    """Runs the commands of the server, on the main thread.
+
+    Args:
+        ring: where they come from.
+        link: the channel that the host gets.
+        loans: where large commands are.
+        results: memory that is trimmed when idle.
+    """
+
+    def __init__(self, ring: Any, link: Any, loans: Any, results: Any) -> None:
+        self._ring = ring
+        self._link = link
+        self._loans = loans
+        self._results = results
+        self._setup: Any = None
+        self._host: Any = None
+        self._ends = False
+
+    def run(self) -> None:
+        """Until the model is finalized."""
+        while not self._ends:
+            message = self._ring.take()
+            if message is None:
+                # Before it sleeps for long it gives memory back, once.
+                idle = self._results.needs_trim
+                if not self._ring.wait(_IDLE_SECONDS if idle else 0) and idle:
+                    self._results.trim()
+                self._link.return_inputs(True)
+                continue
+            code, data = message
+            self._handle(code, data)
+
+    def _handle(self, code: int, data: memoryview) -> None:
+        from pytriton_worker import _messages as messages  # type: ignore[import-not-found]
+        from pytriton_worker._ring import _POINTER, ELSEWHERE  # type: ignore[import-not-found]
+
+        number = 0
+        if code & ELSEWHERE:
+            offset, size, number = _POINTER.unpack(data)
+            data = self._loans.view(offset, size)
+            code &= ~ELSEWHERE
+        if code == messages.BATCH:
+            sequence, batch = self._link.begin_batch(data)
+            self._taken(data, number)
+            self._execute(sequence, batch)
+            return
+        content = messages.Reader(memoryview(bytes(data)))
+        self._taken(data, number)
+        self._command(code, content)
+
+    def _taken(self, data: memoryview, number: int) -> None:
+        data.release()
+        self._ring.taken()
+        if number:
+            self._link.give_back(number)
+
+    def _execute(self, sequence: int, batch: List[Any]) -> None:
+        failure = None
+        try:
+            self._host.execute(batch)
+        except BaseException as error:
+            failure = _text_of(error)
+        del batch
+        self._link.end_batch(sequence, failure)
+
+    def _command(self, code: int, content: Any) -> None:
+        from pytriton_worker import _messages as messages
+
+        try:
+            text = ""
+            if code == messages.SETUP:
+                self._take_setup(content)
+            elif code == messages.COMPLETE:
+                text = self._the_host().complete_config(content.text())
+            elif code == messages.INITIALIZE:
+                text = self._initialize(content)
+            elif code == messages.FINALIZE:
+                self._ends = True
+                if self._host is not None:
+                    self._host.finalize()
+        except BaseException as error:
+            self._link.reply(False, _text_of(error))
+            return
+        self._link.reply(True, text)
+
+    def _take_setup(self, content: Any) -> None:
+        from pytriton_worker._channel import WorkerSetup  # type: ignore[import-not-found]
+
+        texts = content.texts()
+        self._setup = WorkerSetup(
+            model_name=texts[0],
+            version=int(texts[1]),
+            instance_name=texts[2],
+            model_dir=texts[3],
+            version_dir=texts[4],
+            model_file=texts[5],
+            is_backend_model=texts[6] == "1",
+            utils_dir=os.path.join(os.path.dirname(os.path.abspath(__file__)), "python"),
+            decoupled=texts[7] == "1",
+        )
+
+    def _the_host(self) -> Any:
+        if self._host is None:
+            from pytriton_worker.python.host import make_host  # type: ignore[import-not-found]
+
+            self._host = make_host(self._link, self._setup)
+        return self._host
+
+    def _initialize(self, content: Any) -> str:
+        import json
+
+        names = content.texts()
+        values = content.texts()
+        inputs = content.texts()
+        self._link.set_names(inputs, content.texts())
+        told = self._the_host().initialize(dict(zip(names, values)))
+        return json.dumps(told)
+
+
+def _text_of(error: BaseException) -> str:
+    from pytriton_worker._channel import HostError
+
+    if isinstance(error, HostError):
+        return str(error)
+    import traceback
+
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
+    import threading
+
+    from pytriton_worker._link import Link  # type: ignore[import-not-found]
+    from pytriton_worker._loans import Loans  # type: ignore[import-not-found]
+    from pytriton_worker._ring import Results, Ring
+
+    ring_fd, results_fd, pool_fd, bell = _receive(connection)
+    results = Results(results_fd, os.fstat(results_fd).st_size)
+    ring = Ring(ring_fd, bell, results)
+    loans = Loans(pool_fd, os.fstat(pool_fd).st_size)
+    link = Link(ring, results, loans, threading.get_ident())
+    for fd in (ring_fd, results_fd, pool_fd):
+        os.close(fd)
+    return ring, link, loans, results
+
+
+def main() -> None:
+    """Runs until the server wants no more."""
+    _bind_to(int(sys.argv[1]))
+    _prepare_output()
+    import socket
+    import threading
+
+    connection = socket.socket(fileno=_SOCKET)
+    connection.set_inheritable(False)
+    _import_parts()
+    ring, link, loans, results = _open(connection)
+    listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
+    listener.start()
+    del sys.path[0]  # this directory holds nothing that a model should import
+    sys.argv = [""]
+    Worker(ring, link, loans, results).run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # no thread of the model's keeps the process
+
+
+if __name__ == "__main__":
+    main()
