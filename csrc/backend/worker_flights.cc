@@ -10,8 +10,6 @@
 namespace pt::backend {
 namespace {
 
-// Inputs below are copied into the message: cheaper than lending them.
-constexpr size_t kLendBytes = size_t{16} << 10;
 constexpr uint16_t kAllOutputs = 0xFFFF;
 
 // A slot of the worker's response memory, until the answer was sent.
@@ -39,8 +37,8 @@ Code CodeOf(uint8_t code) {
   return code < std::size(kCodes) ? kCodes[code] : Code::kInternal;
 }
 
-Slice CopyInto(BlockPool* pool, std::string_view bytes, size_t least = 0) {
-  BlockRef block = pool->Allocate(std::max(bytes.size(), least));
+Slice CopyInto(BlockPool* pool, std::string_view bytes) {
+  BlockRef block = pool->Allocate(bytes.size());
   if (!block) return {};
   std::memcpy(block->data(), bytes.data(), bytes.size());
   const char* data = block->data();
@@ -50,10 +48,12 @@ Slice CopyInto(BlockPool* pool, std::string_view bytes, size_t least = 0) {
 }  // namespace
 
 WorkerFlights::WorkerFlights(std::shared_ptr<WorkerRing> ring,
-                             std::shared_ptr<SharedRegion> results, BlockPool* pool,
+                             std::shared_ptr<SharedRegion> results,
+                             std::shared_ptr<WorkerLoans> loans, BlockPool* pool,
                              std::string instance_name)
     : ring_(std::move(ring)),
       results_(std::move(results)),
+      loans_(std::move(loans)),
       pool_(pool),
       instance_name_(std::move(instance_name)),
       flights_(WorkerRing::kCancelFlags) {
@@ -109,40 +109,9 @@ void WorkerFlights::PutRequest(uint64_t key, const InferRequest& request, Messag
   out->Bytes(id).Bytes(correlation);
   for (const int index : request.requested_outputs) out->Put(static_cast<uint16_t>(index));
   out->PutParameters(request.parameters);
-  for (const InputTensor& input : request.inputs) PutInput(input, out);
-}
-
-void WorkerFlights::PutInput(const InputTensor& input, MessageWriter* out) {
-  TensorRecord record;
-  record.index = static_cast<uint16_t>(input.index);
-  record.type = input.tensor.type;
-  record.shape = input.tensor.shape;
-  record.size = input.tensor.data.size;
-  const SharedRegion* region = pool_->region().get();
-  if (record.size < kLendBytes || region == nullptr) {
-    record.bytes = input.tensor.data.view();
-    return PutTensor(record, out);
+  for (const InputTensor& input : request.inputs) {
+    PutTensor(loans_->Describe(static_cast<uint16_t>(input.index), input.tensor), out);
   }
-  Slice loan = input.tensor.data;
-  std::optional<uint64_t> offset = region->Locate(loan.data, loan.size);
-  if (!offset) {
-    loan = CopyInto(pool_, loan.view(), BlockPool::kSharedBytes);
-    if (loan.owner) offset = region->Locate(loan.data, loan.size);
-  }
-  if (!offset) {
-    record.bytes = input.tensor.data.view();
-    return PutTensor(record, out);
-  }
-  record.place = Place::kInput;
-  record.offset = *offset;
-  record.number = Lend(std::move(loan));
-  PutTensor(record, out);
-}
-
-uint32_t WorkerFlights::Lend(Slice slice) {
-  const uint32_t number = next_loan_++;
-  loans_.insert_or_assign(number, std::move(slice));
-  return number;
 }
 
 void WorkerFlights::Leave(Batch* batch) {
@@ -246,12 +215,9 @@ Slice WorkerFlights::ToSlice(const TensorRecord& tensor, bool* is_sound) {
       break;
     }
     case Place::kInput: {
-      const auto loan = loans_.find(tensor.number);
-      if (loan == loans_.end() || tensor.offset > loan->second.size ||
-          tensor.size > loan->second.size - tensor.offset) {
-        break;
-      }
-      data = loan->second.Sub(tensor.offset, tensor.size);
+      const Slice loan = loans_->Find(tensor.number);
+      if (tensor.offset > loan.size || tensor.size > loan.size - tensor.offset) break;
+      data = loan.Sub(tensor.offset, tensor.size);
       break;
     }
   }
@@ -266,7 +232,7 @@ Slice WorkerFlights::ToSlice(const TensorRecord& tensor, bool* is_sound) {
 bool WorkerFlights::OnReturnInputs(std::string_view message) {
   MessageReader in(message);
   const auto count = in.Get<uint32_t>();
-  for (uint32_t i = 0; i < count && in.ok(); ++i) loans_.erase(in.Get<uint32_t>());
+  for (uint32_t i = 0; i < count && in.ok(); ++i) loans_->Return(in.Get<uint32_t>());
   return in.ok();
 }
 
@@ -324,7 +290,7 @@ void WorkerFlights::FailAll(uint32_t begun, const std::string& text) {
     Scheduler& scheduler = again.front()->handle()->scheduler();
     scheduler.Submit(std::move(again), nullptr);
   }
-  loans_.clear();
+  loans_->Clear();
 }
 
 }  // namespace pt::backend

@@ -8,10 +8,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "backend/worker_codec.h"
+#include "backend/worker_loans.h"
 #include "backend/worker_ring.h"
 #include "base/block.h"
 #include "base/shared_region.h"
@@ -23,7 +23,7 @@ class WorkerFlights {
  public:
   // `results`: where the worker puts large outputs. All are shared with answers under way.
   WorkerFlights(std::shared_ptr<WorkerRing> ring, std::shared_ptr<SharedRegion> results,
-                BlockPool* pool, std::string instance_name);
+                std::shared_ptr<WorkerLoans> loans, BlockPool* pool, std::string instance_name);
   ~WorkerFlights();
   WorkerFlights(const WorkerFlights&) = delete;
   WorkerFlights& operator=(const WorkerFlights&) = delete;
@@ -34,8 +34,9 @@ class WorkerFlights {
   // The batch is about to go: what is unanswered answers for itself from now on.
   void Leave(Batch* batch);
 
-  // Keeps memory of the pool until the worker gives it back by this number.
-  uint32_t Lend(Slice slice);
+  // The bytes of a tensor that the worker sent; false: they aren't where it says, or no text where
+  // the type says so.
+  Slice ToSlice(const TensorRecord& tensor, bool* is_sound);
 
   // False: malformed, the worker must go.
   bool OnResponses(std::string_view message);
@@ -64,24 +65,21 @@ class WorkerFlights {
   static constexpr size_t kReserve = 1024;
 
   void PutRequest(uint64_t key, const InferRequest& request, MessageWriter* out);
-  void PutInput(const InputTensor& input, MessageWriter* out);
   Flight* Find(uint64_t key);
   void Deliver(Flight* flight, InferResponse&& response, Finality finality);
   void Remove(Flight* flight);
   InferResponse ToResponse(ResponseRecord* record, const InferRequest& request, bool* is_sound);
-  Slice ToSlice(const TensorRecord& tensor, bool* is_sound);
   RequestPtr TakeOut(Flight* flight);
   Status NotHealthy(const std::string& text) const;
 
   const std::shared_ptr<WorkerRing> ring_;
   const std::shared_ptr<SharedRegion> results_;
+  const std::shared_ptr<WorkerLoans> loans_;
   BlockPool* const pool_;
   const std::string instance_name_;
   std::vector<Flight> flights_;
   std::vector<uint32_t> free_;
   size_t live_ = 0;
-  std::unordered_map<uint32_t, Slice> loans_;
-  uint32_t next_loan_ = 1;
 };
 
 }  // namespace pt::backend

@@ -43,16 +43,19 @@ WorkerProcess::WorkerProcess(const WorkerHub& hub, const WorkerSpec& spec)
     : hub_(hub),
       label_(spec.label),
       instance_name_(spec.instance_name),
+      loans_(std::make_shared<WorkerLoans>(hub.pool)),
+      asks_(std::make_shared<WorkerAsks>(hub.services, hub.monitor, loans_, spec.instance_name)),
       output_(hub.logger, spec.label) {}
 
 WorkerProcess::~WorkerProcess() {
+  asks_->Close();
   if (bell_ >= 0) close(bell_);
 }
 
 Status WorkerProcess::Launch(const WorkerSpec& spec) {
   {
     MutexLock lock(&reader_mu_);
-    flights_ = std::make_unique<WorkerFlights>(ring_, results_, hub_.pool, instance_name_);
+    flights_ = std::make_unique<WorkerFlights>(ring_, results_, loans_, hub_.pool, instance_name_);
   }
   UpdateLogMask();
   bell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -63,6 +66,7 @@ Status WorkerProcess::Launch(const WorkerSpec& spec) {
   SpawnOptions spawn = spec.spawn;
   spawn.descriptors = {ring_->fd(), results_->fd(), pool->fd(), bell_};
   PT_RETURN_IF_ERROR(child_.Spawn(spawn));
+  asks_->Open(child_.socket());
   Watch();
   return {};
 }
@@ -129,6 +133,7 @@ void WorkerProcess::Bury(std::string how) {
     flights_->FailAll(ring_->begun(), death());
     held_.store(flights_->size(), std::memory_order_release);
   }
+  asks_->Close();
   if (on_death_) std::exchange(on_death_, nullptr)();
 }
 
@@ -152,7 +157,7 @@ bool WorkerProcess::Send(ToWorker type, std::string_view payload) {
     const auto offset = hub_.pool->region()->Locate(block->data(), payload.size());
     if (!offset) return false;
     const char* data = block->data();
-    const uint32_t loan = flights_->Lend(Slice(std::move(block), data, payload.size()));
+    const uint32_t loan = loans_->Lend(Slice(std::move(block), data, payload.size()));
     pointer.Put(*offset).Put(static_cast<uint64_t>(payload.size())).Put(loan);
     payload = pointer.bytes();
     is_elsewhere = true;
@@ -226,9 +231,18 @@ bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
     case FromWorker::kReschedule:
       flights_->OnReschedule(in.Get<uint64_t>());
       return in.ok();
-    default:
-      return false;
+    case FromWorker::kMetrics:
+      return asks_->OnMetrics(payload);
+    case FromWorker::kCall:
+      return asks_->OnCall(payload);
+    case FromWorker::kSubmit:
+      return asks_->OnSubmit(
+          payload, [this](const TensorRecord& tensor, bool* is_sound)
+                       REQUIRES(reader_mu_) { return flights_->ToSlice(tensor, is_sound); });
+    case FromWorker::kCancelSubmit:
+      return asks_->OnCancel(payload);
   }
+  return false;
 }
 
 bool WorkerProcess::OnBatchDone(std::string_view payload) {

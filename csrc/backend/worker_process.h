@@ -11,7 +11,9 @@
 #include <memory>
 #include <string>
 
+#include "backend/worker_asks.h"
 #include "backend/worker_flights.h"
+#include "backend/worker_loans.h"
 #include "backend/worker_monitor.h"
 #include "backend/worker_output.h"
 #include "backend/worker_ring.h"
@@ -94,6 +96,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::function<void()> on_death_;
   std::shared_ptr<WorkerRing> ring_;
   std::shared_ptr<SharedRegion> results_;
+  const std::shared_ptr<WorkerLoans> loans_;
+  const std::shared_ptr<WorkerAsks> asks_;
   WorkerChild child_;
   int bell_ = -1;
   WorkerOutput output_;  // monitor's
