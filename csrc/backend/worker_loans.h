@@ -11,6 +11,7 @@
 #include "backend/worker_codec.h"
 #include "base/block.h"
 #include "base/mutex.h"
+#include "tensor/tensor.h"
 
 namespace pt::backend {
 
