@@ -57,17 +57,19 @@ void WorkerMonitor::PostAt(TimePoint when, Task task) {
 }
 
 void WorkerMonitor::RunAndWait(FunctionRef<void()> task) {
-  Mutex mu;
-  CondVar ended;
-  bool has_ended = false;
+  struct Ended {
+    Mutex mu;
+    CondVar changed;
+    bool is_true GUARDED_BY(mu) = false;
+  } ended;
   Post([&] {
     task();
-    MutexLock lock(&mu);
-    has_ended = true;
-    ended.NotifyAll();
+    MutexLock lock(&ended.mu);
+    ended.is_true = true;
+    ended.changed.NotifyAll();
   });
-  MutexLock lock(&mu);
-  while (!has_ended) ended.Wait(&mu);
+  MutexLock lock(&ended.mu);
+  while (!ended.is_true) ended.changed.Wait(&ended.mu);
 }
 
 void WorkerMonitor::Watch(int fd, Task on_readable) {
