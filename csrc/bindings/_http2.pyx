@@ -116,6 +116,7 @@ cdef class Http2Session:
 
     cdef nghttp2_session* _session
     cdef bytearray _scratch
+    cdef object _view  # of the scratch: slices of it must not be copies
     cdef dict _streams
     cdef object _error  # what a callback could not raise
     cdef readonly list touched
@@ -125,6 +126,7 @@ cdef class Http2Session:
         cdef nghttp2_session_callbacks* callbacks
         cdef nghttp2_settings_entry[3] settings
         self._scratch = bytearray(SCRATCH)
+        self._view = memoryview(self._scratch)
         self._streams = {}
         self.touched = []
         self.is_usable = True
@@ -231,7 +233,7 @@ cdef class Http2Session:
 
     def get_buffer(self, sizehint=-1):
         """Where to put the next bytes received."""
-        return self._scratch
+        return self._view
 
     def buffer_updated(self, Py_ssize_t count):
         """So many bytes were put into the buffer.

@@ -35,12 +35,12 @@ def tls_context(url: TritonUrl, given: ssl.SSLContext | None) -> ssl.SSLContext 
 
     Args:
         url: The server's.
-        given: The caller's.
+        given: The caller's; for gRPC it is told to offer HTTP/2, which servers insist on.
     """
     if not url.is_secure:
         return None
     context = given or ssl.create_default_context()
-    if given is None:
+    if url.is_grpc or given is None:
         context.set_alpn_protocols(["h2"] if url.is_grpc else ["http/1.1"])
     return context
 

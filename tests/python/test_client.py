@@ -1,4 +1,4 @@
-"""The five clients with a real server."""
+"""The clients with a real server."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from pytriton.client import (
     AsyncioDecoupledModelClient,
     AsyncioModelClient,
     DecoupledModelClient,
-    FuturesModelClient,
     ModelClient,
 )
 from pytriton.client.exceptions import (
     PyTritonClientClosedError,
     PyTritonClientInferenceServerError,
     PyTritonClientModelDoesntSupportBatchingError,
-    PyTritonClientQueueFullError,
     PyTritonClientTimeoutError,
     PyTritonClientValueError,
 )
@@ -269,6 +267,35 @@ def test_streams_one_at_a_time(counter):
         assert len(list(client.infer_sample(np.float32([1])))) == 1
 
 
+@pytest.mark.parametrize("is_asyncio", [False, True])
+def test_a_closed_iterator_cancels_its_request(serve, is_asyncio):
+    cancelled = threading.Event()
+
+    def endless(requests):
+        try:
+            while not requests[0].cancelled:
+                yield [{"y": np.zeros((1, 1), np.float32)}]
+        finally:  # the server may close the generator as well
+            cancelled.set()
+
+    server = serve(endless, [A], [Y], decoupled=True, batcher=None)
+
+    async def first_of_asyncio():
+        async with AsyncioDecoupledModelClient(url(server, "grpc"), "M") as client:
+            stream = client.infer_sample(ROW)
+            await stream.__anext__()
+            await stream.aclose()
+
+    if is_asyncio:
+        asyncio.run(first_of_asyncio())
+    else:
+        with DecoupledModelClient(url(server, "grpc"), "M") as client:
+            stream = client.infer_sample(ROW)
+            next(stream)
+            stream.close()
+    assert cancelled.wait(30)
+
+
 def test_the_kind_of_client_must_fit(adder, counter):
     with ModelClient(url(counter, "grpc"), "M") as client:
         with pytest.raises(PyTritonClientInferenceServerError, match="Use DecoupledModelClient"):
@@ -338,48 +365,3 @@ def test_asyncio_streams_side_by_side(counter):
                 await client.infer_sample(ROW).__anext__()
 
     asyncio.run(main())
-
-
-def test_futures(adder, protocol):
-    with FuturesModelClient(url(adder, protocol), "M", max_workers=4) as client:
-        futures = [client.infer_sample(np.float32([number])) for number in range(50)]
-        assert [future.result(30)["y"].tolist() for future in futures] == [[n] for n in range(50)]
-        assert client.model_config().result(30).max_batch_size == 8
-        assert client.wait_for_model(5).result(30) is None
-        with pytest.raises(PyTritonClientValueError, match="Provide input data"):
-            client.infer_batch().result(30)
-        assert client.infer_batch(ROW[np.newaxis]).result(30)["y"].tolist() == [[1, 2]]
-    with pytest.raises(PyTritonClientClosedError, match="FutureModelClient is already closed"):
-        client.infer_sample(ROW)
-
-
-def test_cancelled_futures_are_harmless_and_full_queues_told(serve):
-    go, began, gone = threading.Event(), threading.Event(), threading.Event()
-
-    @batch
-    def slow(a):
-        began.set()
-        go.wait(30)
-        return {"y": a}
-
-    server = serve(slow, [A], [Y])
-    limits = {"max_workers": 1, "max_queue_size": 1, "non_blocking": True}
-    with FuturesModelClient(url(server, "http"), "M", **limits) as client:
-        first = client.infer_sample(ROW)
-        assert began.wait(30)
-        second = client.infer_sample(ROW)
-        with pytest.raises(PyTritonClientQueueFullError, match="Queue is full"):
-            client.infer_sample(ROW)
-        assert second.cancel()
-        go.set()
-        assert first.result(30)["y"].tolist() == [1, 2]
-        while client._jobs.qsize():
-            gone.wait(0.01)
-        third = client.infer_sample(ROW)  # by the thread that met the cancelled one
-        assert third.result(30)["y"].tolist() == [1, 2]
-
-
-@pytest.mark.parametrize("name", ["max_workers", "max_queue_size"])
-def test_limits_of_futures_are_positive(name):
-    with pytest.raises(ValueError, match=f"{name} must be greater than 0"):
-        FuturesModelClient("localhost", "M", **{name: 0})

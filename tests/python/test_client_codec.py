@@ -165,7 +165,8 @@ def feed(session, data: bytes, step: int) -> None:
         buffer = session.get_buffer()
         assert len(buffer) > 0
         count = min(len(buffer), len(data), step)
-        buffer[:count] = data[:count] if isinstance(buffer, bytearray) else bytes(data[:count])
+        buffer[:count] = data[:count]
+        assert isinstance(buffer, memoryview)  # asyncio's TLS slices it
         session.buffer_updated(count)
         data = data[count:]
 
