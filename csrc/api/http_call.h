@@ -35,7 +35,7 @@ struct HttpRequestHead {
 };
 
 // Which listener a call came in by: the metrics port serves other routes.
-enum class PortRole { kHttp, kGrpc, kMetrics };
+enum class PortRole { kHttp, kGrpc, kMetrics, kSageMaker, kVertexAi };
 
 struct HttpReply {
   int status = 200;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "api/cloud_routes.h"
 #include "api/rest_headers.h"
 #include "api/rest_reply.h"
 #include "api/rest_routes.h"
@@ -35,10 +36,14 @@ RestService::RestService(Service* service, const Prometheus* prometheus)
       env_{service, &heads_, &forwarder_, prometheus} {}
 
 BodyPlan RestService::Plan(const HttpRequestHead& head, PortRole port) const {
+  if (IsCloudPort(port)) {
+    const CloudCall cloud(*service_, port, head);
+    if (cloud.is_known()) return Plan(cloud.head(), PortRole::kHttp);
+  }
   BodyPlan plan;
   const ServiceOptions& options = service_->options();
   plan.max_size = options.max_json_bytes;
-  if (port == PortRole::kMetrics) return plan;
+  if (port != PortRole::kHttp && port != PortRole::kGrpc) return plan;
   RestPath path;
   const RestRoute* route = FindRoute(head.target, &path);
   if (route != nullptr) {
@@ -75,6 +80,14 @@ void RestService::Handle(const HttpRequestHead& head, Slice body, PortRole port,
   PT_VLOG(service_->logger(), 1, "",
           "HTTP request: " + std::string(head.method) + " " + std::string(head.target));
   if (port == PortRole::kMetrics) return HandleMetricsPort(head, sink.get());
+  if (IsCloudPort(port)) {
+    const CloudCall cloud(*service_, port, head);
+    if (!cloud.is_known()) return sink->Send(EmptyReply(400, {}));
+    if (port == PortRole::kSageMaker) sink = MakeSageMakerSink(std::move(sink));
+    const bool is_metrics = cloud.head().target == "/metrics";
+    return Handle(cloud.head(), std::move(body), is_metrics ? PortRole::kMetrics : PortRole::kHttp,
+                  context, std::move(sink));
+  }
   RestPath path;
   const RestRoute* route = FindRoute(head.target, &path);
   if (route == nullptr) return sink->Send(ErrorReply(404, "Not Found", kPlainType));

@@ -19,6 +19,14 @@
 
 namespace pt::api {
 
+// What the ports of cloud providers go to.
+struct CloudOptions {
+  std::string sagemaker_model;
+  std::string vertex_health_route;  // "/health"
+  std::string vertex_predict_route;
+  std::string vertex_model;  // empty: the only one that is served
+};
+
 struct ServiceOptions {
   std::string server_id = "triton";
   std::string server_version;
@@ -31,6 +39,7 @@ struct ServiceOptions {
   std::string grpc_header_forward_pattern;
   AccessRules http_access;
   AccessRules grpc_access;
+  CloudOptions cloud;
 };
 
 class Service {

@@ -33,7 +33,8 @@ constexpr Under kRepository{"Model repository", kAccepted};
 constexpr Under kScheduling{"Scheduling and caching", kAccepted};
 constexpr Under kDevices{"Memory and devices", kAccepted};
 constexpr Under kTracing{"Tracing", kAccepted};
-constexpr Under kCloud{"Cloud endpoints", kAccepted};
+constexpr Under kCloud{"Cloud endpoints", kActive};
+constexpr Under kCloudLater{"Cloud endpoints", kAccepted};
 constexpr Under kDeprecated{"Deprecated", kAccepted};
 
 struct Range {
@@ -173,13 +174,13 @@ constexpr auto kTable = std::to_array<OptionSpec>({
 
     List("trace-config", "[MODE,]KEY=VALUE", kTracing, "Tracing: level, rate, count, mode, file"),
 
-    Bool("allow-sagemaker", "false", kCloud, "Serve the SageMaker endpoint"),
+    Bool("allow-sagemaker", "false", kCloud, "Serve the SageMaker endpoint: the model that SAGEMAKER_TRITON_DEFAULT_MODEL_NAME names"),
     Int("sagemaker-port", "8080", kPorts, "port", kCloud, "Port of the SageMaker endpoint"),
-    Text("sagemaker-safe-port-range", "", "FROM-TO", kCloud, "Ports that SageMaker allows"),
-    Int("sagemaker-thread-count", "8", kCount, "threads", kCloud, "Triton's SageMaker threads"),
-    Bool("allow-vertex-ai", "false", kCloud, "Serve the Vertex AI endpoint"),
+    Text("sagemaker-safe-port-range", "", "FROM-TO", kCloudLater, "Ports that SageMaker allows"),
+    Int("sagemaker-thread-count", "8", kCount, "threads", kCloudLater, "Triton's SageMaker threads"),
+    Bool("allow-vertex-ai", "false", kCloud, "Serve the Vertex AI endpoint: AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE; on when AIP_MODE is PREDICTION"),
     Int("vertex-ai-port", "8080", kPorts, "port", kCloud, "Port of the Vertex AI endpoint"),
-    Int("vertex-ai-thread-count", "8", kCount, "threads", kCloud, "Triton's Vertex AI threads"),
+    Int("vertex-ai-thread-count", "8", kCount, "threads", kCloudLater, "Triton's Vertex AI threads"),
     Text("vertex-ai-default-model", "", "name", kCloud, "Model that Vertex AI requests go to"),
 
     Bool("strict-model-config", "false", kDeprecated, "Use disable-auto-complete-config"),

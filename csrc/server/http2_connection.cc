@@ -155,7 +155,9 @@ void Http2Protocol::OnRequest(const wire::Http2Head& head) {
     head_.headers.push_back({field.name, field.value});
     if (field.name == "content-type") is_grpc = wire::IsGrpcContentType(field.value);
   }
-  if (is_grpc && head.method == "POST") {
+  const api::PortRole role = connection_->role();
+  const bool has_grpc = role == api::PortRole::kHttp || role == api::PortRole::kGrpc;
+  if (is_grpc && has_grpc && head.method == "POST") {
     StartGrpc(head);
   } else {
     StartRest(head);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/cache_setup.h"
+#include "server/cloud_setup.h"
 
 namespace pt::server {
 namespace {
@@ -64,6 +65,7 @@ Result<api::ServiceOptions> ReadService(const OptionValues& options) {
   PT_ASSIGN_OR_RETURN(service.grpc_access,
                       api::AccessRules::Parse(api::AccessProtocol::kGrpc,
                                               options.GetList("grpc-restricted-protocol")));
+  PT_ASSIGN_OR_RETURN(service.cloud, ReadCloud(options));
   return service;
 }
 
@@ -89,21 +91,34 @@ void AddUnix(const Endpoint& kind, std::string path, std::vector<Endpoint>* endp
   endpoints->push_back(std::move(endpoint));
 }
 
+// On Vertex AI's port alone, unless the others are asked for.
+bool IsAllowed(const OptionValues& options, std::string_view name) {
+  return options.GetBool(name) && (options.IsSet(name) || !IsVertexAi(options));
+}
+
 std::vector<Endpoint> ReadEndpoints(const OptionValues& options) {
   std::vector<Endpoint> endpoints;
   const std::string http_address = options.GetString("http-address");
-  if (options.GetBool("allow-grpc")) {
+  if (IsAllowed(options, "allow-grpc")) {
     const Endpoint kind{api::PortRole::kGrpc, "GRPC", "GRPCInferenceService", {}};
     endpoints.push_back(TcpEndpoint(kind, options.GetString("grpc-address"),
                                     options.GetInt("grpc-port"),
                                     options.GetBool("reuse-grpc-port")));
     AddUnix(kind, options.GetString("grpc-unix-socket"), &endpoints);
   }
-  if (options.GetBool("allow-http")) {
+  if (IsAllowed(options, "allow-http")) {
     const Endpoint kind{api::PortRole::kHttp, "HTTP", "HTTPService", {}};
     endpoints.push_back(TcpEndpoint(kind, http_address, options.GetInt("http-port"),
                                     options.GetBool("reuse-http-port")));
     AddUnix(kind, options.GetString("http-unix-socket"), &endpoints);
+  }
+  if (options.GetBool("allow-sagemaker")) {
+    const Endpoint kind{api::PortRole::kSageMaker, "Sagemaker", "Sagemaker HTTPService", {}};
+    endpoints.push_back(TcpEndpoint(kind, http_address, options.GetInt("sagemaker-port"), false));
+  }
+  if (IsVertexAi(options)) {
+    const Endpoint kind{api::PortRole::kVertexAi, "Vertex AI", "Vertex AI HTTPService", {}};
+    endpoints.push_back(TcpEndpoint(kind, http_address, VertexAiPort(options), false));
   }
   if (options.GetBool("allow-metrics")) {
     const Endpoint kind{api::PortRole::kMetrics, "Metrics", "Metrics Service", {}};

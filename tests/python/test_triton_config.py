@@ -108,11 +108,11 @@ def test_core_gets_texts():
 
 def test_options_without_effect_give_one_warning(caplog):
     with caplog.at_level(logging.WARNING):
-        Triton(config=TritonConfig(allow_sagemaker=True, grpc_use_ssl=True))._core_options()
+        Triton(config=TritonConfig(sagemaker_thread_count=4, http_thread_count=3))._core_options()
     warnings = [r for r in caplog.records if "have no effect" in r.getMessage()]
     assert len(warnings) == 1
-    assert "allow-sagemaker" in caplog.text
-    assert "grpc-use-ssl" in caplog.text
+    assert "sagemaker-thread-count" in caplog.text
+    assert "http-thread-count" in caplog.text
 
 
 def test_bad_option_value_says_what_was_expected():
