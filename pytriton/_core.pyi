@@ -39,6 +39,8 @@ class Server:
         """Lets them run again."""
     def start(self) -> None:
         """Binds the ports and serves. Raises PyTritonRuntimeError naming a busy port."""
+    def await_models(self, seconds: float) -> bool:
+        """Whether the loads of the start have ended. Raises PyTritonRuntimeError if they failed."""
     def stop(self) -> None:
         """Finishes the work under way. Raises PyTritonRuntimeError when some was cancelled."""
     @property

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from pytriton import _core, _options
 from pytriton.exceptions import PyTritonError
 
-_USAGE = "usage: python -m pytriton.serve [OPTIONS] APP [OPTIONS] [-- ARGUMENTS OF THE SCRIPT]"
+_USAGE = "usage: python -m pytriton.serve [OPTIONS] [APP [OPTIONS] [-- ARGUMENTS OF THE SCRIPT]]"
 
 _INTRODUCTION = """\
-Serves Python callables over HTTP and gRPC (KServe v2).
+Serves Python callables and model repositories over HTTP and gRPC (KServe v2).
 
-APP is one of:
+--model-repository DIR serves the models in DIR; with an APP, both are served. APP is one of:
   app.py          a script. If it calls serve() itself, it simply runs; a Triton object that is
                   left at its top level, under any name, is served
   module          the same for an importable module
@@ -45,12 +45,12 @@ class CommandLine(NamedTuple):
     """A parsed command line.
 
     Attributes:
-        app: What is served.
+        app: What is served beside model repositories; None: nothing.
         options: Options by name, as texts.
         arguments: The script's own arguments.
     """
 
-    app: str
+    app: str | None
     options: dict[str, str | list[str]]
     arguments: list[str]
 
@@ -105,9 +105,22 @@ def parse(arguments: list[str], rows: list[_Row]) -> CommandLine:
             options[name] = [*options.get(name, []), value]
         else:
             options[name] = value
-    if app is None:
-        raise UsageError("what to serve is missing: give a script (app.py) or module:object")
+    if app is None and not _has_repository(options):
+        raise UsageError(
+            "what to serve is missing: give --model-repository DIR, a script (app.py) or "
+            "module:object"
+        )
     return CommandLine(app, options, rest)
+
+
+def _has_repository(options: dict[str, str | list[str]]) -> bool:
+    """Whether the command line or the environment names a model repository."""
+    from pytriton._triton_config import environment_values
+
+    return any(
+        name in options or name.replace("-", "_") in environment_values()
+        for name in ("model-repository", "model-store")
+    )
 
 
 def _take_option(rest: list[str], by_name: dict[str, _Row]) -> tuple[str, _Row, str]:
@@ -169,9 +182,14 @@ def _find_triton(names: dict[str, Any], app: str) -> Any:
 
 def _serve(command: CommandLine) -> None:
     _options.COMMAND_LINE.set(command.options)
-    sys.argv = [command.app, *command.arguments]
     sys.path.insert(0, os.getcwd())
-    triton = _load(command.app)
+    if command.app is None:
+        from pytriton.triton import Triton
+
+        triton = Triton()
+    else:
+        sys.argv = [command.app, *command.arguments]
+        triton = _load(command.app)
     if triton is not None and not triton.has_run:
         triton.serve()
     if triton is not None and triton.has_left_work:

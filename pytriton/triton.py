@@ -58,6 +58,7 @@ __all__ = [
 LOGGER = logging.getLogger(__name__)
 
 MONITORING_PERIOD_S = 10.0
+_AWAIT_STEP_S = 0.2
 WAIT_FORM_MODEL_TIMEOUT_S = 60.0
 MODEL_URL = "/v2/models/{model_name}"
 MODEL_READY_URL = f"{MODEL_URL}/ready/"
@@ -183,8 +184,12 @@ class Triton:
     def run(self) -> None:
         """Starts the server and all its models; returns when they are ready.
 
+        Models of `model_repository` are loaded in the background meanwhile; the ports answer, and
+        say that the server is not ready.
+
         Raises:
-            PyTritonRuntimeError: A port is busy; the text names it.
+            PyTritonRuntimeError: A port is busy (the text names it); or, unless `exit_on_error` is
+                false, a model of the repository could not be loaded: then nothing runs.
             PyTritonBadParameterError: A model's configuration contradicts itself.
             PyTritonValidationError: An option has a value that is not acceptable.
         """
@@ -197,12 +202,23 @@ class Triton:
             server.start()
             self._server = server
             atexit.register(self.stop)
+        self._await_models(server)
         for binding in self._models.values():
             _log_model(binding)
         LOGGER.info(
             "(Press CTRL+C or use the command `kill -SIGINT %s` to send a SIGINT signal and quit)",
             os.getpid(),
         )
+
+    def _await_models(self, server: _core.Server) -> None:
+        """Waits for the models of repositories, in steps: signals are handled between them."""
+        try:
+            while not server.await_models(_AWAIT_STEP_S):
+                if self._server is not server:
+                    return
+        except PyTritonRuntimeError:
+            self.stop()
+            raise
 
     def connect(self) -> None:
         """The same as `run`."""

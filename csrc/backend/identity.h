@@ -1,19 +1,43 @@
 // IdentityBackend: answers each request with its own inputs: input i comes back as output i,
-// without a copy. For tests and for measuring everything but the model.
+// without a copy. For tests, for operators who try a repository, and for measuring everything but
+// the model.
 //
-// Thread rule: instances share nothing; each belongs to its thread.
+// From a repository it honours the parameters execute_delay_ms and load_delay_ms (milliseconds),
+// load_bytes (memory it holds while it is loaded) and fail_load (the text of a failed load), and
+// gives the text of a file content.txt of the version, if there is one, as response parameter
+// "content": so a client sees which files answered.
+//
+// Thread rule: instances share nothing that changes; each belongs to its thread.
 // Owner rule: as said in infer/backend.h. Outputs share the blocks of the inputs.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "infer/backend.h"
+#include "infer/backend_loader.h"
 
 namespace pt::backend {
 
+struct IdentityOptions {
+  std::chrono::milliseconds execute_delay{0};
+  std::string content;       // empty: no such response parameter
+  std::vector<char> ballast;  // memory that is there to be held
+};
+
 class IdentityBackend final : public Backend {
  public:
+  IdentityBackend() = default;
+  explicit IdentityBackend(IdentityOptions options) : options_(std::move(options)) {}
   Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) override;
+
+ private:
+  const IdentityOptions options_;
 };
+
+// The opener of backend "identity".
+Result<std::unique_ptr<BackendLoader>> OpenIdentity(const VersionSource& source);
 
 }  // namespace pt::backend

@@ -29,7 +29,8 @@ constexpr Under kLimits{"Limits", kActive};
 constexpr Under kServerLater{"Server", kAccepted};
 constexpr Under kGrpcLater{"gRPC", kAccepted};
 constexpr Under kMetricsLater{"Metrics", kAccepted};
-constexpr Under kRepository{"Model repository", kAccepted};
+constexpr Under kRepository{"Model repository", kActive};
+constexpr Under kRepositoryLater{"Model repository", kAccepted};
 constexpr Under kScheduling{"Scheduling and caching", kAccepted};
 constexpr Under kDevices{"Memory and devices", kAccepted};
 constexpr Under kTracing{"Tracing", kAccepted};
@@ -77,7 +78,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Text("id", "triton", "", kServer, "Name of this server in its metadata"),
     Int("exit-timeout-secs", "30", kAnyInt, "s", kServer, "How long work under way may take to finish at a stop; 0 or less: no waiting"),
     Bool("strict-readiness", "true", kServer, "Ready only while every model is ready; false: as soon as the server answers"),
-    Bool("exit-on-error", "true", kServerLater, "End the start when a model fails to load"),
+    Bool("exit-on-error", "true", kServer, "End the start when a model fails to load"),
 
     Int("loop-threads", "0", {0, 256}, "threads", kThreads, "Event loops; 0: a quarter of the cores, at least 1, at most 8"),
     Int("http-thread-count", "8", kCount, "threads", {"Threads", kAccepted}, "Triton's HTTP threads; loop-threads serves all protocols"),
@@ -148,15 +149,16 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     List("model-store", "path", kRepository, "The same as model-repository"),
     Text("model-control-mode", "none", "none|poll|explicit", kRepository, "When models of the repository are loaded"),
     Int("repository-poll-secs", "15", kCount, "s", kRepository, "How often the repository is read in mode poll"),
+    Double("repository-settle-secs", "", "s", kRepository, "Mode poll takes a change once it was still this long; unset: 1 s or one poll, whichever is less"),
     List("load-model", "name", kRepository, "Load this model at the start in mode explicit; *: every model"),
     Text("model-config-name", "", "name", kRepository, "Read configs/NAME.pbtxt instead of config.pbtxt"),
     Bool("disable-auto-complete-config", "false", kRepository, "Take configurations as they are written"),
-    Int("model-load-thread-count", "4", kCount, "threads", kRepository, "Models loaded at once"),
+    Int("model-load-thread-count", "0", kCount, "threads", kRepository, "Models loaded at once; 0: twice the cores"),
     Int("model-load-retry-count", "0", kCount, "", kRepository, "How often a failed load is tried again"),
-    Bool("model-namespacing", "false", kRepository, "Let repositories hold models of the same name"),
-    Text("backend-directory", "/opt/tritonserver/backends", "path", kRepository, "Directory with backends"),
-    Text("repoagent-directory", "/opt/tritonserver/repoagents", "path", kRepository, "Directory with repository agents"),
-    List("backend-config", "[BACKEND,]KEY=VALUE", kRepository, "Setting of one backend or of all"),
+    Bool("model-namespacing", "false", kRepositoryLater, "Let repositories hold models of the same name"),
+    Text("backend-directory", "/opt/tritonserver/backends", "path", kRepositoryLater, "Directory with backends"),
+    Text("repoagent-directory", "/opt/tritonserver/repoagents", "path", kRepositoryLater, "Directory with repository agents"),
+    List("backend-config", "[BACKEND,]KEY=VALUE", kRepositoryLater, "Setting of one backend or of all"),
 
     Text("rate-limit", "off", "off|execution_count", kScheduling, "Order in which instances of all models run"),
     List("rate-limit-resource", "NAME:COUNT[:DEVICE]", kScheduling, "How much of a resource there is"),
@@ -183,7 +185,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Int("vertex-ai-thread-count", "8", kCount, "threads", kCloudLater, "Triton's Vertex AI threads"),
     Text("vertex-ai-default-model", "", "name", kCloud, "Model that Vertex AI requests go to"),
 
-    Bool("strict-model-config", "false", kDeprecated, "Use disable-auto-complete-config"),
+    Bool("strict-model-config", "false", {"Deprecated", kActive}, "Use disable-auto-complete-config"),
     Int("response-cache-byte-size", "0", {0, kMaxBytes}, "bytes", {"Deprecated", kActive}, "Use cache-config=local,size=BYTES"),
     Text("trace-file", "", "path", kDeprecated, "Use trace-config=triton,file=PATH"),
     List("trace-level", "OFF|TIMESTAMPS|TENSORS", kDeprecated, "Use trace-config=level=LEVEL"),

@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,17 @@ void ServerPy::Start() {
   ThrowIfError(status);
 }
 
+bool ServerPy::AwaitModels(double seconds) {
+  const auto wait = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  Result<bool> is_over = false;
+  {
+    py::gil_scoped_release release;
+    is_over = server_->AwaitModels(std::chrono::steady_clock::now() + wait);
+  }
+  ThrowIfError(is_over.status());
+  return *is_over;
+}
+
 void ServerPy::Stop() {
   Status status;
   {
@@ -107,6 +119,8 @@ void AddServerType(py::module_& module) {
       .def("leave_exclusive_group", &ServerPy::LeaveExclusiveGroup, py::arg("name"),
            "Lets them run again.")
       .def("start", &ServerPy::Start, "Binds the ports and serves. A busy port raises at once.")
+      .def("await_models", &ServerPy::AwaitModels, py::arg("seconds"),
+           "Whether the loads of the start have ended; waits that long. Raises when they failed.")
       .def("stop", &ServerPy::Stop, "Finishes the work under way and closes the ports.")
       .def_property_readonly("http_port", [](const ServerPy& s) { return s.server().http_port(); })
       .def_property_readonly("grpc_port", [](const ServerPy& s) { return s.server().grpc_port(); })

@@ -25,6 +25,8 @@ class ServerPy {
   void AddModel(const pybind11::dict& config, const pybind11::object& binding);
   void RemoveModel(const std::string& name, int64_t version);
   void Start();
+  // False when the loads of the start still run after that time. Throws when they have failed.
+  bool AwaitModels(double seconds);
   // Throws when work under way had to be cancelled.
   void Stop();
   void EnterExclusiveGroup(const std::string& name);

@@ -1,6 +1,5 @@
-// Repository: owns every Model of a server, publishes the router's table, and tells the index.
-// Today models come from code (bound callables, embedded C++ callables); file sources join as
-// further wish givers.
+// Repository: all models of a server, in one router and one index: those that code adds (bound
+// callables, embedded C++ callables) and those of model repositories (manager.h).
 //
 // Thread rule: thread-safe; AddModel and RemoveModel block until the model is ready or gone and
 // must not be called on a loop or an instance thread.
@@ -11,25 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "base/mutex.h"
 #include "base/status.h"
 #include "infer/backend.h"
 #include "infer/model.h"
+#include "repo/model_control.h"
 #include "repo/router.h"
+#include "repo/scheduler_factory.h"
+#include "repo/version_table.h"
 
 namespace pt::repo {
-
-enum class VersionState { kLoading, kReady, kUnloading, kUnavailable };
-
-struct IndexEntry {
-  std::string name;
-  std::string version;
-  VersionState state = VersionState::kUnavailable;
-  std::string reason;
-};
-
-// Makes the scheduler of a model (schedule/ is a neighbour that this room must not know).
-using SchedulerFactory = std::function<Result<std::unique_ptr<Scheduler>>(Model*, Backend*)>;
 
 class Repository {
  public:
@@ -37,34 +26,32 @@ class Repository {
   ~Repository();  // removes every model
 
   // Loads `config` beside what serves, then publishes it. Errors: AlreadyExists when name and
-  // version are served already; what the scheduler's start said otherwise (then nothing changed).
-  Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend) EXCLUDES(mu_);
+  // version are served already, or the name by a model repository; what the scheduler's start said
+  // otherwise (then nothing changed).
+  Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
   // Takes the version out of the router, waits until its last request was answered, stops it.
-  Status RemoveModel(const std::string& name, int64_t version) EXCLUDES(mu_);
+  Status RemoveModel(const std::string& name, int64_t version);
 
-  const Router& router() const { return router_; }
-  std::vector<IndexEntry> Index() const EXCLUDES(mu_);
+  // Joins model repositories to this one. Before serving begins; null: none. Borrowed: must live
+  // until this object goes, which ends it first.
+  void Join(ModelControl* control) { control_ = control; }
+  // What loads and unloads models from files; null when there are no model repositories.
+  ModelControl* control() const { return control_; }
+
+  VersionTable& table() { return table_; }
+  const Router& router() const { return table_.router(); }
+  std::vector<IndexEntry> Index() const;
   // Every wished model is ready (and there is no failed one).
-  bool IsReady() const EXCLUDES(mu_);
+  bool IsReady() const;
   // Calls `visit` for each ready version, by name then version; the versions stay pinned meanwhile.
-  void ForEachReady(const std::function<void(Model&)>& visit) const EXCLUDES(mu_);
+  void ForEachReady(const std::function<void(Model&)>& visit) const { table_.ForEachReady(visit); }
   // Requests under way in all models.
-  int64_t InFlight() const EXCLUDES(mu_);
+  int64_t InFlight() const { return table_.InFlight(); }
 
  private:
-  struct Entry;
-  // The newest generation of that version, in any state; null when there is none.
-  Entry* FindLocked(const std::string& name, int64_t version) const REQUIRES(mu_);
-  void EraseLocked(const Entry* gone) REQUIRES(mu_);
-  Result<std::unique_ptr<Model>> Load(ModelConfig config, uint64_t generation,
-                                      std::unique_ptr<Backend> backend) const EXCLUDES(mu_);
-  void PublishLocked() REQUIRES(mu_);
-
   const SchedulerFactory factory_;
-  mutable Mutex mu_;
-  std::vector<std::unique_ptr<Entry>> entries_ GUARDED_BY(mu_);
-  uint64_t next_generation_ GUARDED_BY(mu_) = 1;
-  Router router_;
+  ModelControl* control_ = nullptr;
+  VersionTable table_;
 };
 
 }  // namespace pt::repo

@@ -35,7 +35,14 @@ class EmbeddedServer final : public Server {
  public:
   explicit EmbeddedServer(std::unique_ptr<pt::server::Server> core) : core_(std::move(core)) {}
 
-  Status Start() override { return ToPublicStatus(core_->Start()); }
+  Status Start() override {
+    pt::Status status = core_->Start();
+    if (!status.ok()) return ToPublicStatus(status);
+    status = core_->AwaitModels(pt::kNoDeadline).status();
+    // Models that the program asked for are missing: it gets no half of a server.
+    if (!status.ok()) (void)core_->Stop();
+    return ToPublicStatus(status);
+  }
   Status Stop() override { return ToPublicStatus(core_->Stop()); }
 
   Status AddModel(const ModelConfig& config, Callable callable) override {

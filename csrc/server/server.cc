@@ -13,12 +13,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "repo/model_repositories.h"
 #include "repo/repository.h"
 #include "schedule/exclusive_groups.h"
 #include "schedule/factory.h"
 #include "schedule/response_cache.h"
+#include "server/backends.h"
 #include "server/cache_setup.h"
 #include "server/front.h"
+#include "server/repository_metrics.h"
 #include "server/settings.h"
 
 namespace pt::server {
@@ -40,6 +43,7 @@ struct Run {
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
     if (cache != nullptr) AddCacheMetrics(cache, &prometheus);
+    AddRepositoryMetrics(*repository, &prometheus);
   }
 
   api::Service service;
@@ -60,11 +64,16 @@ struct Server::Impl {
         cache(settings.cache_bytes == 0
                   ? nullptr
                   : std::make_unique<schedule::ResponseCache>(settings.cache_bytes)),
-        repository([this](Model* model, Backend* backend) {
-          return schedule::MakeScheduler(
-              {model, backend, &clock, &alarm, logger.get(), cache.get(), &exclusive_groups});
-        }) {}
+        repository(
+            [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); }) {}
 
+  Result<std::unique_ptr<Scheduler>> MakeScheduler(Model* model, Backend* backend) {
+    return schedule::MakeScheduler(
+        {model, backend, &clock, &alarm, logger.get(), cache.get(), &exclusive_groups});
+  }
+
+  // Makes what loads from model repositories, if there are any.
+  Status OpenRepositories();
   Status Start() EXCLUDES(lifecycle, mu);
   Status Stop() EXCLUDES(lifecycle, mu);
   std::shared_ptr<Run> run() const EXCLUDES(mu) {
@@ -91,8 +100,23 @@ struct Server::Impl {
   // Runs that ended with calls still in the hands of a model: what those calls borrow stays.
   std::vector<std::shared_ptr<Run>> ended GUARDED_BY(mu);
 
-  repo::Repository repository;  // last: its models go first, and with them every call
+  repo::Repository repository;  // its models go before the rest, and with them every call
+  // Loads into the repository; null when no model repository was given. Goes first.
+  std::unique_ptr<repo::ModelRepositories> models;
+  bool has_begun_loads GUARDED_BY(lifecycle) = false;
 };
+
+Status Server::Impl::OpenRepositories() {
+  if (settings.repositories.repositories.empty()) return {};
+  repo::LoadTools tools;
+  tools.opener = MakeBackendOpener(logger.get());
+  tools.factory = [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); };
+  tools.table = &repository.table();
+  tools.logger = logger.get();
+  PT_ASSIGN_OR_RETURN(models, repo::ModelRepositories::Create(settings.repositories, tools));
+  repository.Join(models.get());
+  return {};
+}
 
 Status Server::Impl::Start() {
   MutexLock serial(&lifecycle);
@@ -106,6 +130,7 @@ Status Server::Impl::Start() {
     PT_LOG(logger.get(), kError, status.message());
     return status;
   }
+  if (models != nullptr && !std::exchange(has_begun_loads, true)) models->Start();
   MutexLock lock(&mu);
   current = std::move(next);
   return {};
@@ -117,7 +142,11 @@ Status Server::Impl::Stop() {
   if (!running) return {};
   running->service.set_draining();
   PT_LOG(logger.get(), kInfo, "Waiting for in-flight requests to complete.");
-  const Status status = running->front.Stop(clock.Now() + settings.exit_timeout);
+  const TimePoint deadline = clock.Now() + settings.exit_timeout;
+  Status status = running->front.Stop(deadline);
+  if (models != nullptr && !models->AwaitIdle(deadline) && status.ok()) {
+    status = Unavailable("models were still loading when the exit timeout was over");
+  }
   running->service.set_live(false);
   MutexLock lock(&mu);
   current.reset();
@@ -131,8 +160,9 @@ Status Server::Impl::Stop() {
 Result<std::unique_ptr<Server>> Server::Create(const OptionValues& options) {
   PT_ASSIGN_OR_RETURN(Settings settings, ReadSettings(options));
   PT_ASSIGN_OR_RETURN(auto logger, Logger::Create(settings.log));
-  return std::unique_ptr<Server>(
-      new Server(std::make_unique<Impl>(std::move(settings), std::move(logger))));
+  auto impl = std::make_unique<Impl>(std::move(settings), std::move(logger));
+  PT_RETURN_IF_ERROR(impl->OpenRepositories());
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -142,6 +172,17 @@ Server::~Server() { [[maybe_unused]] const Status status = Stop(); }
 Status Server::Start() { return impl_->Start(); }
 
 Status Server::Stop() { return impl_->Stop(); }
+
+Result<bool> Server::AwaitModels(TimePoint deadline) {
+  if (impl_->models == nullptr) return true;
+  const Result<bool> over = impl_->models->AwaitStart(deadline);
+  if (over.ok()) return over;
+  PT_LOG(impl_->logger.get(), kError, over.status().ToString());
+  if (!impl_->settings.exit_on_error) return true;
+  return Status(over.status().code(),
+                "creating server: " + std::string(CodeName(over.status().code())) + " - " +
+                    over.status().message());
+}
 
 Status Server::AddModel(ModelConfig config, std::unique_ptr<Backend> backend) {
   const std::string name = config.name + "' version " + std::to_string(config.version);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "base/options.h"
 #include "base/status.h"
 #include "infer/backend.h"
@@ -24,9 +25,14 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Binds the ports, starts the threads, serves. Errors: Unavailable naming the busy port. May be
-  // called again after Stop; models that were added stay.
+  // Binds the ports, starts the threads, serves, and begins to load what the model repositories'
+  // start asks for. Errors: Unavailable naming the busy port. May be called again after Stop; models
+  // that were added stay, and so do those of repositories.
   Status Start();
+  // Waits until the loads of the start have ended; false when `deadline` came first. Errors, with
+  // exit-on-error: Internal when a model or a repository failed; the server serves the others until
+  // it is stopped.
+  Result<bool> AwaitModels(TimePoint deadline);
   // Ready turns false at once while ports answer; listeners close; gRPC gets GOAWAY; work under way
   // finishes up to exit-timeout-secs and is cancelled then. Unavailable when the timeout passed.
   Status Stop();

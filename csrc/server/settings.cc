@@ -176,6 +176,8 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   PT_ASSIGN_OR_RETURN(settings.service, ReadService(options));
   settings.host_metrics =
       options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
+  PT_ASSIGN_OR_RETURN(settings.repositories, ReadRepositories(options));
+  settings.exit_on_error = options.GetBool("exit-on-error");
   return settings;
 }
 

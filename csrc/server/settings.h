@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "server/front.h"
 #include "server/limits.h"
+#include "server/repository_settings.h"
 
 namespace pt::server {
 
@@ -27,6 +28,8 @@ struct Settings {
   api::ServiceOptions service;
   api::HostMetrics host_metrics = api::HostMetrics::kOn;
   LogOptions log;
+  repo::RepositoryOptions repositories;
+  bool exit_on_error = true;
 };
 
 // Errors: InvalidArgument when two endpoints would share an address and port, or an option has no

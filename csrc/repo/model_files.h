@@ -1,0 +1,64 @@
+// ModelFiles: the private copy of one model's files that a load works with, and FilesArea, the
+// directory of this server where such copies are. Edits of a repository never reach what is loaded.
+//
+// An area is locked (flock) as long as its server lives, however it dies; the next server of the
+// same user removes areas that nobody locks.
+//
+// Thread rule: thread-safe. Owner rule: ModelFiles are shared by the versions of one load and
+// removed with the last; the area outlives them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace pt::repo {
+
+class ModelFiles {
+ public:
+  explicit ModelFiles(std::string dir) : dir_(std::move(dir)) {}
+  ~ModelFiles();  // removes them
+  ModelFiles(const ModelFiles&) = delete;
+  ModelFiles& operator=(const ModelFiles&) = delete;
+
+  const std::string& dir() const { return dir_; }  // absolute: the model's directory
+
+ private:
+  const std::string dir_;
+};
+
+using ModelFilesRef = std::shared_ptr<const ModelFiles>;
+
+class FilesArea {
+ public:
+  // Makes an area below `parent` (empty: $TMPDIR or /tmp) and sweeps abandoned ones. Errors:
+  // Internal naming the path.
+  static Result<std::unique_ptr<FilesArea>> Create(std::string parent);
+  ~FilesArea();
+  FilesArea(const FilesArea&) = delete;
+  FilesArea& operator=(const FilesArea&) = delete;
+
+  // Copies `model_dir` with these version directories (others are left out; reflinks where the file
+  // system has them). Links are followed; what is no file or directory is left out. Errors:
+  // Internal naming the file.
+  Result<ModelFilesRef> Copy(const std::string& model_dir, const std::vector<int64_t>& versions);
+  // Writes uploaded files: path below the model's directory -> bytes. Errors: InvalidArgument for
+  // a path that leads outside, in Triton's words; Internal for what the disk says.
+  Result<ModelFilesRef> Write(const std::string& name,
+                              const std::map<std::string, std::string>& files);
+
+  const std::string& dir() const { return dir_; }
+
+ private:
+  FilesArea(std::string dir, int lock) : dir_(std::move(dir)), lock_(lock) {}
+  Result<std::string> MakePlace(const std::string& name);
+
+  const std::string dir_;
+  const int lock_;  // descriptor that holds the lock
+};
+
+}  // namespace pt::repo

@@ -1,0 +1,87 @@
+// ModelRepositories: the model repositories of a server in one of three modes, as Triton documents
+// them: NONE loads all at the start, EXPLICIT what the start names and then what clients ask for,
+// POLL what is there at any time.
+//
+// Thread rule: thread-safe. Owner rule: borrows the table, which outlives it.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/job_pool.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "repo/manager.h"
+#include "repo/model_control.h"
+#include "repo/poll_source.h"
+
+namespace pt::repo {
+
+enum class ControlMode { kNone, kExplicit, kPoll };
+
+struct RepositoryOptions {
+  std::vector<std::string> repositories;  // without duplicates
+  ControlMode mode = ControlMode::kNone;
+  std::vector<std::string> load_models;  // kExplicit: what the start loads; {"*"}: everything
+  Duration poll_interval = std::chrono::seconds(15);  // 0: only the start looks
+  Duration settle = std::chrono::seconds(1);
+  std::string config_name;
+  bool auto_complete = true;
+  int thread_count = 4;
+  int retry_count = 0;
+};
+
+class ModelRepositories final : public ModelControl {
+ public:
+  // `tools`: opener, factory, table and logger are given; the rest is filled in here. Errors:
+  // Internal when there is no place for private copies of the files.
+  static Result<std::unique_ptr<ModelRepositories>> Create(RepositoryOptions options,
+                                                           LoadTools tools);
+  ~ModelRepositories() override;  // Close without a deadline
+
+  // Begins the loads of the start; once.
+  void Start() EXCLUDES(mu_);
+  // False when they are still under way at `deadline`. Errors: Internal "failed to load all models"
+  // or what is wrong with a repository; the other models serve.
+  Result<bool> AwaitStart(TimePoint deadline) const EXCLUDES(mu_);
+  // False when loads are still under way at `deadline`.
+  bool AwaitIdle(TimePoint deadline) { return manager_.AwaitIdle(deadline); }
+  // Takes no more wishes and waits for loads under way. False when `deadline` came first.
+  bool Close(TimePoint deadline) EXCLUDES(mu_);
+
+  void Load(LoadRequest request, LoadDone done) override;
+  void Unload(const std::string& name, UnloadDone done) override;
+  void Refresh(LoadDone done) override;
+  void CompleteIndex(std::vector<IndexEntry>* index) const override EXCLUDES(mu_);
+  bool HasStarted() const override EXCLUDES(mu_);
+  bool HasMissing() const override { return manager_.HasMissing(); }
+  ControlMetrics metrics() const override EXCLUDES(mu_);
+
+ private:
+  ModelRepositories(RepositoryOptions options, std::unique_ptr<FilesArea> area, LoadTools tools);
+  void RunStart() EXCLUDES(mu_);
+  void LoadAtStart(const std::vector<std::string>& names) EXCLUDES(mu_);
+  void NoteLayout(const Layout& layout) EXCLUDES(mu_);
+  void CountStart(const std::string& name, const Status& status) EXCLUDES(mu_);
+  void EndStart() EXCLUDES(mu_);
+  PollView View() const EXCLUDES(mu_);
+
+  const RepositoryOptions options_;
+  const std::unique_ptr<FilesArea> area_;  // outlives every load
+  Logger* const logger_;
+  mutable Mutex mu_;
+  mutable CondVar start_over_;
+  PollView view_ GUARDED_BY(mu_);  // of modes that don't poll
+  bool is_started_ GUARDED_BY(mu_) = false;
+  bool is_closing_ GUARDED_BY(mu_) = false;
+  size_t start_missing_ GUARDED_BY(mu_) = 0;
+  Status start_status_ GUARDED_BY(mu_);
+  std::unique_ptr<PollSource> poll_ GUARDED_BY(mu_);
+  Manager manager_;
+  JobPool pool_;  // looks at directories; last: its jobs use the rest
+};
+
+}  // namespace pt::repo
