@@ -30,13 +30,6 @@ class TritonConfig:
     """
 
     model_repository: Optional[pathlib.Path] = None
-    model_control_mode: Optional[str] = None
-    repository_poll_secs: Optional[int] = None
-    load_model: Optional[List[str]] = None
-    model_config_name: Optional[str] = None
-    model_load_thread_count: Optional[int] = None
-    model_load_retry_count: Optional[int] = None
-    disable_auto_complete_config: Optional[bool] = None
     id: Optional[str] = None
     log_verbose: Optional[int] = None
     log_file: Optional[pathlib.Path] = None

@@ -184,9 +184,12 @@ def _serve(command: CommandLine) -> None:
     _options.COMMAND_LINE.set(command.options)
     sys.path.insert(0, os.getcwd())
     if command.app is None:
+        from pytriton._security import TOKEN_VARIABLE, TritonSecurityConfig
         from pytriton.triton import Triton
 
-        triton = Triton()
+        # As tritonserver: every endpoint is open, unless a token was given.
+        is_open = not os.environ.get(TOKEN_VARIABLE)
+        triton = Triton(security_config=TritonSecurityConfig(None, [] if is_open else None))
     else:
         sys.argv = [command.app, *command.arguments]
         triton = _load(command.app)

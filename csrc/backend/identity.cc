@@ -56,9 +56,8 @@ Result<int64_t> NumberOf(const ModelConfig& config, const std::string& name, int
   if (error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= most) {
     return value;
   }
-  return InvalidArgument("expected a number from 0 to " + std::to_string(most) +
-                         " as parameter '" + name + "' of model '" + config.name + "', got '" +
-                         text + "'");
+  return InvalidArgument("expected a number from 0 to " + std::to_string(most) + " as parameter '" +
+                         name + "' of model '" + config.name + "', got '" + text + "'");
 }
 
 std::string ReadContent(const std::string& version_dir) {

@@ -23,7 +23,7 @@ namespace pt::backend {
 
 struct IdentityOptions {
   std::chrono::milliseconds execute_delay{0};
-  std::string content;       // empty: no such response parameter
+  std::string content;        // empty: no such response parameter
   std::vector<char> ballast;  // memory that is there to be held
 };
 

@@ -37,8 +37,8 @@ Status ClientStatus(const std::string& name, const LoadOutcome& outcome) {
       break;
   }
   // Triton's words, then the reason, which Triton keeps to its log.
-  return Internal("failed to load '" + name + "', failed to poll from model repository: " +
-                  outcome.reason.message());
+  return Internal("failed to load '" + name +
+                  "', failed to poll from model repository: " + outcome.reason.message());
 }
 
 Manager::Manager(ManagerOptions options, LoadTools tools)
@@ -177,8 +177,7 @@ void Manager::RunNext(const std::string& name) {
 }
 
 Status Manager::Find(const std::string& name, std::string* dir) const {
-  PT_ASSIGN_OR_RETURN(const std::vector<ModelPlace> places,
-                      FindModel(options_.repositories, name));
+  PT_ASSIGN_OR_RETURN(const std::vector<ModelPlace> places, FindModel(options_.repositories, name));
   if (places.empty()) return NotFound("model not found in any model repository.");
   if (places.size() > 1) return InvalidArgument("model appears in two or more repositories");
   PT_RETURN_IF_ERROR(places.front().problem);

@@ -2,9 +2,9 @@
 // what was said last about each model. It does not know control modes: sources (start, clients, the
 // poller) give the wishes.
 //
-// One model's tasks run one after another, in order; different models' tasks side by side. Identical
-// loads that wait are one task; a waiting load that asks for what just failed, with nothing changed
-// since, shares that answer.
+// One model's tasks run one after another, in order; different models' tasks side by side.
+// Identical loads that wait are one task; a waiting load that asks for what just failed, with
+// nothing changed since, shares that answer.
 //
 // Thread rule: thread-safe, nothing blocks but Close and the destructor. Callbacks run without a
 // lock, on a load thread or on the caller's.

@@ -62,8 +62,8 @@ void ModelRepositories::RunStart() {
   const Layout layout = ScanRepositories(options_.repositories);
   NoteLayout(layout);
   for (const UnreadableRepository& one : layout.unreadable) CountStart(one.repository, one.problem);
-  const bool loads_all = options_.mode == ControlMode::kNone ||
-                         options_.load_models == std::vector<std::string>{"*"};
+  const bool loads_all =
+      options_.mode == ControlMode::kNone || options_.load_models == std::vector<std::string>{"*"};
   if (!loads_all) return LoadAtStart(options_.load_models);
   std::vector<std::string> names;
   for (const ModelPlace& place : layout.models) names.push_back(place.name);

@@ -43,8 +43,8 @@ void PollPolicy::Failed(const Fingerprint& tree, TimePoint now) {
   if (seen_ != tree) return;
   const int doublings = std::min(failures_, 20);
   ++failures_;
-  retry_at_ = now + std::min<Duration>(timing_.first_retry * (int64_t{1} << doublings),
-                                       timing_.last_retry);
+  retry_at_ =
+      now + std::min<Duration>(timing_.first_retry * (int64_t{1} << doublings), timing_.last_retry);
 }
 
 void PollPolicy::Changed() {

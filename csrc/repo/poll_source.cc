@@ -181,8 +181,8 @@ void PollSource::NoteUnreadable(const Layout& layout) {
   for (const auto& [repository, problem] : unreadable) {
     if (view_.unreadable.count(repository) > 0) continue;
     PT_LOG(logger_, kError,
-           "repository " + repository + " can't be read, what it serves stays as it is: " +
-               problem.message());
+           "repository " + repository +
+               " can't be read, what it serves stays as it is: " + problem.message());
   }
   for (const auto& [repository, problem] : view_.unreadable) {
     if (unreadable.count(repository) > 0) continue;

@@ -247,9 +247,8 @@ void VersionTable::Clear(const std::string& name, Trace trace) {
     entry->reason = "unloaded";
   }
   if (trace == Trace::kNone) {
-    std::erase_if(named->second, [](const auto& entry) {
-      return entry->state == VersionState::kUnavailable;
-    });
+    std::erase_if(named->second,
+                  [](const auto& entry) { return entry->state == VersionState::kUnavailable; });
     if (named->second.empty()) models_.erase(named);
   }
   PublishLocked();

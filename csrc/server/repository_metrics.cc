@@ -10,7 +10,7 @@ struct Row {
   std::string_view name;
   std::string_view help;
   api::MetricType type;
-  uint64_t repo::ControlMetrics::*value;
+  uint64_t repo::ControlMetrics::* value;
 };
 
 constexpr auto kCounter = api::MetricType::kCounter;
@@ -40,10 +40,9 @@ void AddRepositoryMetrics(const repo::Repository& repository, api::Prometheus* p
   const repo::ModelControl* control = repository.control();
   if (control == nullptr) return;
   for (const Row& row : kRows) {
-    prometheus->Add({std::string(row.name), std::string(row.help), row.type,
-                     [control, value = row.value] {
-                       return static_cast<double>(control->metrics().*value);
-                     }});
+    prometheus->Add(
+        {std::string(row.name), std::string(row.help), row.type,
+         [control, value = row.value] { return static_cast<double>(control->metrics().*value); }});
   }
 }
 

@@ -26,8 +26,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Binds the ports, starts the threads, serves, and begins to load what the model repositories'
-  // start asks for. Errors: Unavailable naming the busy port. May be called again after Stop; models
-  // that were added stay, and so do those of repositories.
+  // start asks for. Errors: Unavailable naming the busy port. May be called again after Stop;
+  // models that were added stay, and so do those of repositories.
   Status Start();
   // Waits until the loads of the start have ended; false when `deadline` came first. Errors, with
   // exit-on-error: Internal when a model or a repository failed; the server serves the others until

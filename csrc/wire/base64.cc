@@ -48,7 +48,8 @@ Result<std::string> DecodeBase64(std::string_view text) {
     count += 6;
     if (count < 8) continue;
     count -= 8;
-    bytes.push_back(static_cast<char>(static_cast<unsigned char>(bits >> static_cast<uint32_t>(count))));
+    bytes.push_back(
+        static_cast<char>(static_cast<unsigned char>(bits >> static_cast<uint32_t>(count))));
     bits &= (1U << static_cast<uint32_t>(count)) - 1;
   }
   if (bits != 0) return InvalidArgument("expected base64, got bits after its end");

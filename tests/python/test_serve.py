@@ -66,7 +66,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_arguments_it_says_what_to_give():
     result = run()
     assert result.returncode == 2
-    assert "give a script (app.py) or module:object" in result.stderr
+    assert "give --model-repository DIR, a script (app.py) or module:object" in result.stderr
 
 
 def test_an_app_without_a_server_is_an_error(tmp_path):
