@@ -1,10 +1,9 @@
-// Metadata, configuration and repository index over gRPC.
+// Metadata and configuration over gRPC.
 
 #include "api/grpc_control.h"
 
 #include "api/config_proto.h"
 #include "api/grpc_protobuf.h"
-#include "api/names.h"
 #include "wire/proto/control.pb.h"
 
 namespace pt::api {
@@ -68,25 +67,6 @@ Status ModelConfigOf(const Service& service, std::string_view request, std::stri
   PT_ASSIGN_OR_RETURN(const ModelHandle model, service.FindModel(given.name(), given.version()));
   *response = ModelConfigResponseProto(model->config());
   return {};
-}
-
-Status RepositoryIndex(const Service& service, std::string_view request, std::string* response) {
-  inference::RepositoryIndexRequest given;
-  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
-  if (!given.repository_name().empty()) {
-    return Unsupported("'repository_name' specification is not supported");
-  }
-  inference::RepositoryIndexResponse answer;
-  for (const repo::IndexEntry& entry : service.repository().Index()) {
-    if (given.ready() && entry.state != repo::VersionState::kReady) continue;
-    auto* model = answer.add_models();
-    model->set_name(entry.name);
-    if (entry.version.empty()) continue;  // known, but never loaded
-    model->set_version(entry.version);
-    model->set_state(std::string(VersionStateName(entry.state)));
-    model->set_reason(entry.reason);
-  }
-  return WriteMessage(answer, response);
 }
 
 }  // namespace pt::api

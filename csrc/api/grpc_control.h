@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/grpc_methods.h"
 #include "api/service.h"
 #include "base/status.h"
 
@@ -24,16 +25,18 @@ Status HealthCheck(const Service& service, std::string_view request, std::string
 Status ServerMetadata(const Service& service, std::string_view request, std::string* response);
 Status ModelMetadata(const Service& service, std::string_view request, std::string* response);
 Status ModelConfigOf(const Service& service, std::string_view request, std::string* response);
-// Errors: Unsupported when a repository is named.
-Status RepositoryIndex(const Service& service, std::string_view request, std::string* response);
+
+// grpc_repository.cc: LaterFunctions. Errors: Unsupported when a repository is named; those of
+// repo::ModelControl.
+void RepositoryIndex(const Service& service, std::string_view request, LaterDone done);
+void RepositoryLoad(const Service& service, std::string_view request, LaterDone done);
+void RepositoryUnload(const Service& service, std::string_view request, LaterDone done);
 
 // grpc_statistics.cc. Errors: InvalidArgument for an unknown model or version.
 Status ModelStatistics(const Service& service, std::string_view request, std::string* response);
 
 // grpc_settings.cc: settings, and the methods of extensions that this server does not have.
 Status LogSettings(const Service& service, std::string_view request, std::string* response);
-Status RefuseLoad(const Service& service, std::string_view request, std::string* response);
-Status RefuseUnload(const Service& service, std::string_view request, std::string* response);
 Status RefuseSharedMemory(const Service& service, std::string_view request, std::string* response);
 Status TraceSetting(const Service& service, std::string_view request, std::string* response);
 // No region is ever registered: the status of all is empty, that of one is NotFound, and there is

@@ -27,4 +27,21 @@ void MessageCall::Finish(GrpcStatus status) {
   sink->Finish(std::move(status));
 }
 
+void LaterCall::OnMessage(Slice message, const CallContext& context) {
+  if (!sink_) return;  // the method takes one
+  function_(*service_, message.view(),
+            [sink = std::move(sink_)](const Status& status, std::string response) {
+              if (!status.ok()) return sink->Finish(ToGrpcStatus(status));
+              SliceList slices;
+              slices.push_back(Slice::OfString(std::move(response)));
+              sink->SendUnary(std::move(slices));
+            });
+}
+
+void LaterCall::OnHalfClose(const CallContext& context) {
+  const RefPtr<GrpcSink> sink = std::move(sink_);
+  if (!sink) return;
+  sink->Finish({GrpcCode::kUnimplemented, "expected one request message, got none"});
+}
+
 }  // namespace pt::api

@@ -32,6 +32,23 @@ class MessageCall final : public GrpcHandler {
   RefPtr<GrpcSink> sink_;  // until the end
 };
 
+// A call whose one message is answered later, from any thread.
+class LaterCall final : public GrpcHandler {
+ public:
+  LaterCall(const Service* service, LaterFunction function, RefPtr<GrpcSink> sink)
+      : service_(service), function_(function), sink_(std::move(sink)) {}
+
+  void OnMessage(Slice message, const CallContext& context) override;
+  void OnHalfClose(const CallContext& context) override;
+  // What was asked for goes on; its answer is dropped by the sink.
+  void OnCancel() override { sink_.Reset(); }
+
+ private:
+  const Service* const service_;
+  const LaterFunction function_;
+  RefPtr<GrpcSink> sink_;  // until there is a message; then the answer holds it
+};
+
 class FailedCall final : public GrpcHandler {
  public:
   FailedCall(const Status& status, RefPtr<GrpcSink> sink)

@@ -3,6 +3,7 @@
 // Thread rule: constant data; the functions are thread-safe.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,11 +19,17 @@ namespace pt::api {
 using UnaryFunction = Status (*)(const Service& service, std::string_view request,
                                  std::string* response);
 
+// Takes the answer of a LaterFunction, from any thread: once, a status or protobuf bytes.
+using LaterDone = std::function<void(const Status& status, std::string response)>;
+// A method that answers one message with one, later: nothing may block a loop.
+using LaterFunction = void (*)(const Service& service, std::string_view request, LaterDone done);
+
 enum class MethodKind {
   kInfer,        // ModelInfer
   kStreamInfer,  // ModelStreamInfer
   kUnary,        // `function`
   kReflection,   // `function` for each message of a stream
+  kLater,        // `later`
 };
 
 struct GrpcMethod {
@@ -30,6 +37,7 @@ struct GrpcMethod {
   MethodKind kind = MethodKind::kUnary;
   UnaryFunction function = nullptr;
   ApiGroup group = ApiGroup::kOpen;  // whom it can be restricted with
+  LaterFunction later = nullptr;
 };
 
 // Null when there is no such method.

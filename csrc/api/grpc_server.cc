@@ -40,6 +40,8 @@ RefPtr<GrpcHandler> GrpcServer::Start(const GrpcCallInfo& info, const CallContex
       return StartInfer(info, std::move(sink), method->kind == MethodKind::kStreamInfer);
     case MethodKind::kUnary:
       return MakeRef<MessageCall>(service_, method->function, MessageCount::kOne, std::move(sink));
+    case MethodKind::kLater:
+      return MakeRef<LaterCall>(service_, method->later, std::move(sink));
     case MethodKind::kReflection:
       return MakeRef<MessageCall>(service_, method->function, MessageCount::kMany, std::move(sink));
   }

@@ -67,13 +67,6 @@ void FillSettings(const LogOptions& options, inference::LogSettingsResponse* ans
   settings["log_format"].set_string_param(std::string(LogFormatName(options.format)));
 }
 
-Status RefuseControl(const std::string& repository_name) {
-  if (!repository_name.empty()) {
-    return Unsupported("'repository_name' specification is not supported");
-  }
-  return Unavailable("explicit model load / unload is not allowed if polling is enabled");
-}
-
 // Tracing is off: only what leaves it off is accepted.
 Status CheckTraceUpdate(const inference::TraceSettingRequest& given) {
   for (const auto& [name, setting] : given.settings()) {
@@ -110,18 +103,6 @@ Status LogSettings(const Service& service, std::string_view request, std::string
   inference::LogSettingsResponse answer;
   FillSettings(options, &answer);
   return WriteMessage(answer, response);
-}
-
-Status RefuseLoad(const Service& service, std::string_view request, std::string* response) {
-  inference::RepositoryModelLoadRequest given;
-  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
-  return RefuseControl(given.repository_name());
-}
-
-Status RefuseUnload(const Service& service, std::string_view request, std::string* response) {
-  inference::RepositoryModelUnloadRequest given;
-  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
-  return RefuseControl(given.repository_name());
 }
 
 Status TraceSetting(const Service& service, std::string_view request, std::string* response) {

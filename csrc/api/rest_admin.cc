@@ -1,4 +1,4 @@
-// Logging and trace settings, model repository, shared memory (spec/triton-frontend 1.7-1.9, 6).
+// Logging and trace settings, shared memory (spec/triton-frontend 1.8, 1.9, 6).
 
 #include <limits>
 #include <utility>
@@ -113,38 +113,6 @@ Status CheckTraceUpdate(JsonValue root) {
   return {};
 }
 
-Result<bool> WantsReadyOnly(RestCall& call) {
-  if (call.body.empty()) return false;
-  JsonDocument document(call.service().options().max_json_depth);
-  PT_RETURN_IF_ERROR(document.Parse(call.body.view()));
-  const JsonValue ready = document.root().Find("ready");
-  if (!ready) return false;
-  const Result<bool> flag = ready.AsBool();
-  if (!flag.ok()) return ready.ErrorHere("Invalid value for 'ready': expected a boolean");
-  return flag;
-}
-
-std::string_view StateName(repo::VersionState state) {
-  switch (state) {
-    case repo::VersionState::kLoading:
-      return "LOADING";
-    case repo::VersionState::kReady:
-      return "READY";
-    case repo::VersionState::kUnloading:
-      return "UNLOADING";
-    case repo::VersionState::kUnavailable:
-      break;
-  }
-  return "UNAVAILABLE";
-}
-
-void RefuseControl(RestCall& call) {
-  if (!call.path.repository.empty()) {
-    return Refuse(call, Unsupported("'repository_name' specification is not supported"));
-  }
-  Refuse(call, Unavailable("explicit model load / unload is not allowed if polling is enabled"));
-}
-
 }  // namespace
 
 void HandleLogging(RestCall& call) { SendLogging(call); }
@@ -177,31 +145,6 @@ void HandleTraceSetting(RestCall& call) {
       "\"log_frequency\":\"0\",\"trace_file\":\"\",\"trace_mode\":\"triton\"}");
   call.sink->Send(JsonReply(std::move(writer)));
 }
-
-void HandleIndex(RestCall& call) {
-  const Result<bool> ready_only = WantsReadyOnly(call);
-  if (!ready_only.ok()) return Refuse(call, ready_only.status());
-  JsonWriter writer(call.context.pool, kRoom);
-  writer.Raw("[");
-  bool is_first = true;
-  for (const repo::IndexEntry& entry : call.service().repository().Index()) {
-    if (*ready_only && entry.state != repo::VersionState::kReady) continue;
-    writer.Raw(is_first ? "{\"name\":" : ",{\"name\":").String(entry.name);
-    is_first = false;
-    if (!entry.version.empty()) {
-      writer.Raw(",\"version\":").String(entry.version);
-      writer.Raw(",\"state\":\"").Raw(StateName(entry.state)).Raw("\"");
-      if (!entry.reason.empty()) writer.Raw(",\"reason\":").String(entry.reason);
-    }
-    writer.Raw("}");
-  }
-  writer.Raw("]");
-  call.sink->Send(JsonReply(std::move(writer)));
-}
-
-void HandleLoad(RestCall& call) { RefuseControl(call); }
-
-void HandleUnload(RestCall& call) { RefuseControl(call); }
 
 void HandleMemoryStatus(RestCall& call) {
   JsonWriter writer(call.context.pool, kRoom);

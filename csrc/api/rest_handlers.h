@@ -25,13 +25,15 @@ void HandleModelConfig(RestCall& call);
 // rest_statistics.cc
 void HandleStatistics(RestCall& call);
 
+// rest_repository.cc
+void HandleIndex(RestCall& call);
+void HandleLoad(RestCall& call);
+void HandleUnload(RestCall& call);
+
 // rest_admin.cc
 void HandleLogging(RestCall& call);
 void HandleUpdateLogging(RestCall& call);
 void HandleTraceSetting(RestCall& call);
-void HandleIndex(RestCall& call);
-void HandleLoad(RestCall& call);
-void HandleUnload(RestCall& call);
 void HandleMemoryStatus(RestCall& call);
 void HandleMemoryRegister(RestCall& call);
 void HandleMemoryUnregister(RestCall& call);

@@ -8,9 +8,9 @@ Service::Service(ServiceOptions options, repo::Repository* repository, Logger* l
     : options_(std::move(options)),
       repository_(repository),
       logger_(logger),
-      extensions_{
-          "classification",     "model_repository", "schedule_policy", "model_configuration",
-          "binary_tensor_data", "parameters",       "statistics",      "logging"} {}
+      extensions_{"classification",  "model_repository",    "model_repository(unload_dependents)",
+                  "schedule_policy", "model_configuration", "binary_tensor_data",
+                  "parameters",      "statistics",          "logging"} {}
 
 bool Service::is_ready() const {
   if (!is_live() || is_draining()) return false;
