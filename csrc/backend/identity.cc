@@ -25,7 +25,8 @@ void Echo(const InferRequest& request, InferResponse* response) {
 
 class IdentityInstance final : public BackendInstance {
  public:
-  explicit IdentityInstance(const IdentityOptions* options) : options_(options) {}
+  explicit IdentityInstance(std::shared_ptr<const IdentityOptions> options)
+      : options_(std::move(options)) {}
 
   void Execute(Batch* batch, ExecutionTimes* times) override {
     times->input_end = std::chrono::steady_clock::now();
@@ -43,7 +44,7 @@ class IdentityInstance final : public BackendInstance {
   }
 
  private:
-  const IdentityOptions* const options_;  // the backend's, which outlives its instances
+  const std::shared_ptr<const IdentityOptions> options_;
 };
 
 // A parameter that is a number. Errors: InvalidArgument for anything else, or one out of bounds.
@@ -98,7 +99,7 @@ class IdentityLoader final : public BackendLoader {
 }  // namespace
 
 Result<std::unique_ptr<BackendInstance>> IdentityBackend::CreateInstance(int /*ordinal*/) {
-  return std::unique_ptr<BackendInstance>(std::make_unique<IdentityInstance>(&options_));
+  return std::unique_ptr<BackendInstance>(std::make_unique<IdentityInstance>(options_));
 }
 
 Result<std::unique_ptr<BackendLoader>> OpenIdentity(const VersionSource& source) {

@@ -29,12 +29,12 @@ struct IdentityOptions {
 
 class IdentityBackend final : public Backend {
  public:
-  IdentityBackend() = default;
-  explicit IdentityBackend(IdentityOptions options) : options_(std::move(options)) {}
+  explicit IdentityBackend(IdentityOptions options = {})
+      : options_(std::make_shared<const IdentityOptions>(std::move(options))) {}
   Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) override;
 
  private:
-  const IdentityOptions options_;
+  const std::shared_ptr<const IdentityOptions> options_;  // with every instance
 };
 
 // The opener of backend "identity".
