@@ -50,14 +50,15 @@ def make_instance(
         alone: Whether a call must have ended before the instance takes the next batch.
         limit: Most calls of an asynchronous callable at once; None: the kind's own.
     """
-    if _is(inspect.isasyncgenfunction, function) or _is(inspect.iscoroutinefunction, function):
+    is_async = is_form(inspect.iscoroutinefunction, function)
+    if is_async or is_form(inspect.isasyncgenfunction, function):
         from pytriton._async_calls import AsyncCalls
 
         calls = AsyncCalls(function, limit)
         if decoupled or (limit is not None and limit > 1 and not alone):
             return Instance(STREAM, calls.run_stream if alone else calls.start, calls)
         return Instance(REQUESTS, calls.run, calls)
-    if _is(inspect.isgeneratorfunction, function):
+    if is_form(inspect.isgeneratorfunction, function):
         if decoupled:
             return Instance(STREAM, functools.partial(_pull, function), None)
         return Instance(REQUESTS, functools.partial(_pull_one, function), None)
@@ -75,7 +76,8 @@ def only_one(name: str) -> ValueError:
     )
 
 
-def _is(test: Callable[[Any], bool], function: Any) -> bool:
+def is_form(test: Callable[[Any], bool], function: Any) -> bool:
+    """Whether the callable, or what it wraps, passes a test such as inspect.isgeneratorfunction."""
     if any(test(layer) for layer in layers(function)):
         return True
     if inspect.isroutine(function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Union
@@ -142,7 +143,10 @@ def _batch(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -
     config = _config_of(requests)
     sizes = [get_inference_request_batch_size(request) for request in requests]
     joined = {name: np.concatenate([request[name] for request in requests]) for name in names}
-    result = wrapped(*args[1:], **kwargs, **joined)
+    if any(getattr(request, "span", None) is not None for request in requests):
+        result = _call_traced(requests, wrapped, args, {**kwargs, **joined})
+    else:
+        result = wrapped(*args[1:], **kwargs, **joined)
 
     def split(outputs: Any) -> InferenceResults:
         return _split(convert_output(outputs, wrapped, instance, config), sizes)
@@ -150,6 +154,15 @@ def _batch(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -
     if inspect.isgenerator(result):
         return _split_each(result, split)
     return split(result)
+
+
+def _call_traced(requests: Any, wrapped: Callable[..., Any], args: Any, arrays: Any) -> Any:
+    from pytriton.proxy.telemetry import BATCH_SPAN, traced_span
+
+    with contextlib.ExitStack() as spans:
+        for request in requests:
+            spans.enter_context(traced_span(request, BATCH_SPAN))
+        return wrapped(*args[1:], **arrays)
 
 
 def _split_each(

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Union
 
-from pytriton import _core, _options
+from pytriton import _core, _options, _tracing
 from pytriton._binding import ModelBinding, model_config_of
 from pytriton._model_context import TritonContext, inject_triton_context
 from pytriton._security import (
@@ -118,6 +118,7 @@ class Triton:
         self._server: _core.Server | None = None
         # Servers whose callables outlived the exit timeout: dropping one would wait for them.
         self._unfinished: list[_core.Server] = []
+        self._is_traced = False  # by OpenTelemetry, on our side of the core
         self._was_stopped = False  # models of an earlier run may be bound anew
 
     def bind(
@@ -143,22 +144,26 @@ class Triton:
             model_version: Version.
             config: Batching and answers.
             strict: Whether results must match the declared names, types and shapes exactly.
-            trace_config: Tracing; has no effect in this version.
+            trace_config: Settings of the trace; None: those of the server. With
+                "mode=opentelemetry" each request gets a span that continues its client's trace.
 
         Raises:
             PyTritonValidationError: The name or the callable is not acceptable, or does not take
                 the model's inputs, or an output is optional.
+            ImportError: OpenTelemetry is asked for and not installed.
             PyTritonInvalidOperationError: That name and version are bound already.
             PyTritonBadParameterError: A tensor is not acceptable; or the configuration contradicts
                 itself (when the server runs; else at its start).
         """
         _check_name(model_name)
-        if trace_config:
-            LOGGER.warning("trace_config of model %s has no effect in this version", model_name)
         functions = _as_functions(infer_func)
         inputs, outputs = tensors_of(functions[0] if functions else None, inputs, outputs)
         if any(tensor.optional for tensor in outputs):
             raise PyTritonValidationError("Output tensors cannot be optional.")
+        if _tracing.prepare(trace_config or self._config.trace_config):
+            self._is_traced = True
+            kept = self._config.http_header_forward_pattern or ""
+            functions = [_tracing.traced(function, kept) for function in functions]
         config = config or ModelConfig()
         model = model_config_of(
             model_name, model_version, (inputs, outputs), config, len(functions)
@@ -329,6 +334,10 @@ class Triton:
             **self._more_options,
             **_options.COMMAND_LINE.get({}),
         }
+        if self._is_traced:
+            for name in ("http-header-forward-pattern", "grpc-header-forward-pattern"):
+                options[name] = _tracing.forward_pattern(str(options.get(name, "")))
+            options.pop("trace-config", None)
         _options.warn_of_ineffective(options)
         level = options.get("log-verbose", "0")
         if level != "0":

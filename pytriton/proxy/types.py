@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import (
@@ -79,6 +80,12 @@ class Request(_TensorMapping):
 
     # Set by the core for requests that came from a client.
     _context: ClassVar[RequestContext | None] = None
+
+    def traced_span(self, span_name: str, **kwargs: Any) -> contextlib.AbstractContextManager[Any]:
+        """A child of this request's span, for a `with` block; nothing when it is not traced."""
+        from pytriton.proxy.telemetry import traced_span
+
+        return traced_span(self, span_name, **kwargs)
 
     @property
     def cancelled(self) -> bool:
