@@ -99,6 +99,36 @@ def compare(loops: list[Loop], rounds: int, command: dict[str, object]) -> str:
     )
 
 
+def measure_deadline(url: str, seconds: float, calls: int = 20) -> str:
+    """How late calls end whose server never answers: median and worst, in milliseconds."""
+    import numpy as np
+
+    from pytriton.client import ModelClient
+    from pytriton.client.exceptions import PyTritonClientTimeoutError
+    from pytriton.model_config.triton_model_config import TensorSpec, TritonModelConfig
+
+    spec = [TensorSpec("x", (-1,), np.float32)]
+    config = TritonModelConfig("m", batching=False, inputs=spec, outputs=spec)
+    options = {"model_config": config, "ensure_model_is_ready": False}
+    late = []
+    with ModelClient(url, "m", inference_timeout_s=seconds, **options) as client:
+        for _ in range(calls):
+            begin = time.perf_counter()
+            try:
+                client.infer_sample(np.zeros(4, np.float32))
+            except PyTritonClientTimeoutError:
+                late.append((time.perf_counter() - begin - seconds) * 1e3)
+    return f"{statistics.median(late):.1f}, worst {max(late):.1f}"
+
+
+def print_deadlines() -> None:
+    """With a listener whose backlog takes connections and bytes, and nobody behind it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        for protocol in ("http", "grpc"):
+            url = f"{protocol}://127.0.0.1:{silent.getsockname()[1]}"
+            print(f"{protocol}: time-out of 100 ms, late by {measure_deadline(url, 0.1)} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="interpreter with pytriton")
@@ -106,6 +136,7 @@ def main() -> None:
     parser.add_argument("--peer", required=True, help="interpreter with nvidia-pytriton")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
+    print_deadlines()
     ports = free_ports(3)
     server = start_server(options.server or options.python, ports)
     loops = [Loop(options.python), Loop(options.peer)]

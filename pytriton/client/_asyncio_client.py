@@ -206,7 +206,7 @@ class AsyncioModelClient(BaseModelClient):
             PyTritonClientClosedError: The client was closed before.
         """
         self._check_arguments(inputs, named_inputs, parameters, headers)
-        config = await self._config_for_inference()
+        config = self._known_config() or await self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
         if not config.batching:
             return (await self._infer(config, named, parameters, headers, outputs)).outputs
@@ -238,7 +238,7 @@ class AsyncioModelClient(BaseModelClient):
             PyTritonClientError: As infer_sample.
         """
         self._check_arguments(inputs, named_inputs, parameters, headers)
-        config = await self._config_for_inference()
+        config = self._known_config() or await self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
         return (await self._infer(config, named, parameters, headers, outputs)).outputs
@@ -276,6 +276,14 @@ class AsyncioModelClient(BaseModelClient):
         metadata = await client.call(speaker.model_metadata(name, self._version), deadline)
         server = await client.call(speaker.server_metadata(), deadline)
         return self._config_of_metadata(metadata, server)
+
+    def _known_config(self) -> TritonModelConfig | None:
+        """The configuration when nothing must be waited for."""
+        config = self._model_config
+        if config is None or not self._is_ready:
+            return None
+        self._check_kind(config)
+        return config
 
     async def _config_for_inference(self) -> TritonModelConfig:
         if not self._is_ready or self._model_config is None:

@@ -168,8 +168,10 @@ class BaseModelClient:
             raise PyTritonClientValueError(
                 "Use either positional either keyword method arguments convention"
             )
-        _check_map(parameters, "Parameter")
-        _check_map(headers, "Header")
+        if parameters is not None:
+            _check_map(parameters, "Parameter")
+        if headers is not None:
+            _check_map(headers, "Header")
 
     def _infer_call(
         self,
@@ -247,20 +249,14 @@ def without_batch(outputs: dict[str, Any], name: str) -> dict[str, Any]:
         PyTritonClientInferenceServerError: An output has none.
     """
     try:
-        return {key: None if value is None else _first(value) for key, value in outputs.items()}
+        return {key: None if value is None else value[0] for key, value in outputs.items()}
     except IndexError:
         raise PyTritonClientInferenceServerError(
             f"expected outputs of model {name} with a batch dimension of 1"
         ) from None
 
 
-def _first(array: Array) -> Any:
-    return array[0]
-
-
 def _check_map(values: Any, what: str) -> None:
-    if values is None:
-        return
     if not isinstance(values, dict):
         raise PyTritonClientValueError("Parameters and headers must be a dictionary")
     for key, value in values.items():

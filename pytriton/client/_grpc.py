@@ -20,7 +20,7 @@ from pytriton.client._messages import (
     SERVER,
 )
 from pytriton.client._protobuf import Table, decode, encode_map, encode_text, encode_varint
-from pytriton.client._tensors import array_of, array_of_list, signature, wire_type
+from pytriton.client._tensors import array_of_list, array_of_tuple, signature, wire_type
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
 __all__ = ["STATUS_NAMES", "GrpcSpeaker", "framed"]
@@ -291,7 +291,7 @@ def _result_of(data: Any, response: tuple[Any, ...]) -> Result:
         elif contents is not None:
             outputs[name] = _typed(bytes(data[contents[0] : contents[1]]), datatype, shape)
         elif span is not None:
-            outputs[name] = array_of(data, span[0], span[1], datatype, shape)
+            outputs[name] = array_of_tuple(data, span[0], span[1], datatype, shape)
         else:
             outputs[name] = None
     return Result(outputs, parameters)

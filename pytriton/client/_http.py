@@ -143,9 +143,9 @@ class HttpSpeaker:
         head, text, size = made
         request_id = b"%d" % number
         length = len(text) + len(request_id) + 2
-        start = b"".join((head % (length, length + size), text, request_id, b'"}'))
         arrays: list[Any] = list(named.values())
-        whole = [b"".join([start, *arrays])] if size < JOIN_BELOW else [start, *arrays]
+        parts: list[Any] = [head % (length, length + size), text, request_id, b'"}']
+        whole = [b"".join(parts + arrays)] if size < JOIN_BELOW else [b"".join(parts), *arrays]
         lead = b'{"id":"%s",' % request_id
         return Call("POST", "", {}, (), lambda reply: _result(reply, lead), whole)
 
@@ -307,7 +307,8 @@ def _config(reply: Reply) -> Any:
 
 
 # Layouts of bodies that came before, by their JSON: servers repeat themselves.
-_LAYOUTS: dict[bytes, tuple[tuple[str, np.dtype[Any], int, tuple[int, ...], int], ...]] = {}
+_Place = tuple[str, "np.dtype[Any]", int, tuple[int, ...], int]  # name, type, count, shape, bytes
+_LAYOUTS: dict[bytes, tuple[int, list[_Place]]] = {}
 _MAX_LAYOUTS = 256
 _MAX_LAYOUT_BYTES = 4096
 
@@ -319,8 +320,10 @@ def _result(reply: Reply, lead: bytes = b"") -> Result:
         reply: The answer.
         lead: How its JSON may begin, without telling anything.
     """
-    body = _checked(reply)
-    length = reply.headers.get(_HEADER_LENGTH)
+    headers = reply.headers
+    is_plain = reply.status == 200 and "content-encoding" not in headers
+    body = reply.body if is_plain else _checked(reply)
+    length = headers.get(_HEADER_LENGTH)
     end = len(body)
     if length is not None and length.isdigit():
         end = min(int(length[:15]), end)
@@ -329,10 +332,10 @@ def _result(reply: Reply, lead: bytes = b"") -> Result:
     text = bytes(memoryview(body)[:end])
     key = text[len(lead) :] if lead and text.startswith(lead) else text
     layout = _LAYOUTS.get(key)
-    if layout is None or end + sum(size for _, _, _, _, size in layout) > len(body):
+    if layout is None or end + layout[0] > len(body):
         return _parsed_result(body, end, key)
     outputs: dict[str, Any] = {}
-    for name, dtype, count, shape, size in layout:
+    for name, dtype, count, shape, size in layout[1]:
         array = np.frombuffer(body, dtype, count, end).reshape(shape)
         outputs[name] = array if array.flags.aligned else array.copy()
         end += size
@@ -351,7 +354,7 @@ def _remember(key: bytes, head: dict[str, Any], outputs: dict[str, Any]) -> None
         layout.append((output["name"], dtype, array.size, array.shape, size))
     if len(_LAYOUTS) >= _MAX_LAYOUTS:
         _LAYOUTS.clear()
-    _LAYOUTS[key] = tuple(layout)
+    _LAYOUTS[key] = (sum(place[-1] for place in layout), layout)
 
 
 def _parsed_result(body: Any, end: int, key: bytes | None = None) -> Result:

@@ -11,7 +11,7 @@ import numpy as np
 from pytriton import _codec
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
-__all__ = ["array_of", "array_of_list", "contents_of", "signature", "wire_type"]
+__all__ = ["array_of", "array_of_list", "array_of_tuple", "contents_of", "signature", "wire_type"]
 
 Array = np.ndarray[Any, Any]
 
@@ -109,6 +109,24 @@ def contents_of(array: Array, datatype: str, name: str) -> Any:
             "(e.g. into utf-8). Element type: "
             f"{type(error.args[1]) if len(error.args) > 1 else error}"
         ) from None
+
+
+_KNOWN: dict[tuple[str, tuple[int, ...]], tuple[np.dtype[Any], int, int]] = {}
+_MAX_KNOWN = 256
+
+
+def array_of_tuple(data: Any, start: int, end: int, datatype: str, shape: tuple[int, ...]) -> Array:
+    """As array_of, faster for types and shapes that came before."""
+    known = _KNOWN.get((datatype, shape))
+    if known is None or known[2] != end - start:
+        array = array_of(data, start, end, datatype, shape)
+        if datatype in DTYPES and array.size:
+            if len(_KNOWN) >= _MAX_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[(datatype, shape)] = (array.dtype, array.size, array.nbytes)
+        return array
+    array = np.frombuffer(data, known[0], known[1], start).reshape(shape)
+    return array if array.flags.aligned else array.copy()
 
 
 def array_of(data: Any, start: int, end: int, datatype: str, shape: Sequence[int]) -> Array:

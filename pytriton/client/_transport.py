@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,17 +59,17 @@ class Transport:
         self.url = url
         self._tls = tls_context(url, tls)
         self._fields = GrpcFields(url)
-        self._lock = threading.Lock()
-        self._idle: list[_Link] = []
+        self._idle: list[_Link] = []  # append and pop are atomic: no lock
         self._is_closed = False
 
     def close(self) -> None:
         """Closes what is idle; what is in use is closed when its call ends. Idempotent."""
-        with self._lock:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for link in idle:
-            link.connection.close()
+        self._is_closed = True
+        while True:
+            try:
+                self._idle.pop().connection.close()
+            except IndexError:
+                return
 
     def call(self, call: Call, deadline: Deadline) -> Any:
         """Sends a call and reads its answer.
@@ -155,30 +153,34 @@ class Transport:
 
     def _take(self, deadline: Deadline) -> _Link:
         while True:
-            with self._lock:
-                if self._is_closed:
-                    raise ConnectionError("the client is closed")
-                link = self._idle.pop() if self._idle else None
-            if link is None:
+            if self._is_closed:
+                raise ConnectionError("the client is closed")
+            try:
+                link = self._idle.pop()
+            except IndexError:
                 return _Link(Connection(self.url, self._tls, deadline), self.url.is_grpc)
             if link.is_usable():
                 return link
             link.connection.close()
 
     def _give_back(self, link: _Link) -> None:
-        usable = link.http2.is_usable if link.http2 is not None else link.http1.is_reusable  # type: ignore[union-attr]
-        with self._lock:
-            if usable and not self._is_closed and len(self._idle) < _MAX_IDLE:
-                self._idle.append(link)
-                return
-        link.connection.close()
+        session = link.http1
+        usable = link.http2.is_usable if session is None else session.is_reusable  # type: ignore[union-attr]
+        if not usable or len(self._idle) >= _MAX_IDLE:
+            link.connection.close()
+            return
+        self._idle.append(link)
+        if self._is_closed:  # meanwhile, by another thread
+            self.close()
 
     def _http(self, link: _Link, session: Any, call: Call, deadline: Deadline) -> Reply:
         session.begin()
         connection = link.connection
-        # It may have answered before it closed, for example that the request is too large.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.send(http_head(self.url, call), session, deadline)
+        try:
+            connection.send(call.whole or http_head(self.url, call), session, deadline)
+        except (BrokenPipeError, ConnectionResetError):
+            # It may have answered before it closed, for example that the request is too large.
+            connection.receive(session, deadline)
         while not session.is_done:
             connection.receive(session, deadline)
         return Reply(session.status, session.headers, session.body)
