@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pytriton._security import TRITON_ACCESS_HEADER
+
 __all__ = ["TRITON_ACCESS_HEADER", "create_auth_headers", "extract_access_token_from_headers"]
 
-TRITON_ACCESS_HEADER = "triton-access-token"
 _GRPC_HEADER = f"triton-grpc-protocol-{TRITON_ACCESS_HEADER}"
 
 
