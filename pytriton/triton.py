@@ -7,6 +7,7 @@ import logging
 import os
 import pathlib
 import re
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Union
@@ -329,6 +330,7 @@ class Triton:
 
     def _core_options(self) -> _options.OptionTexts:
         options = {
+            "python-executable": sys.executable,
             **_options.to_texts(self._config.to_dict()),
             **self._security_config.to_options(),
             **self._more_options,

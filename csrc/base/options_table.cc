@@ -156,9 +156,10 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Int("model-load-thread-count", "0", kCount, "threads", kRepository, "Models loaded at once; 0: twice the cores"),
     Int("model-load-retry-count", "0", kCount, "", kRepository, "How often a failed load is tried again"),
     Bool("model-namespacing", "false", kRepositoryLater, "Let repositories hold models of the same name"),
-    Text("backend-directory", "/opt/tritonserver/backends", "path", kRepositoryLater, "Directory with backends"),
+    Text("backend-directory", "/opt/tritonserver/backends", "path", kRepository, "Directory with backends"),
+    Text("python-executable", "", "path", kRepository, "Interpreter of models' worker processes; empty: python3"),
     Text("repoagent-directory", "/opt/tritonserver/repoagents", "path", kRepositoryLater, "Directory with repository agents"),
-    List("backend-config", "[BACKEND,]KEY=VALUE", kRepositoryLater, "Setting of one backend or of all"),
+    List("backend-config", "[BACKEND,]KEY=VALUE", kRepository, "Setting of one backend or of all"),
 
     Text("rate-limit", "off", "off|execution_count", kScheduling, "Order in which instances of all models run"),
     List("rate-limit-resource", "NAME:COUNT[:DEVICE]", kScheduling, "How much of a resource there is"),

@@ -155,6 +155,18 @@ Result<ConfigDocument> ConfigDocument::Read(ConfigPlace place) {
 const std::string& ConfigDocument::name() const { return impl_->config.name(); }
 const std::string& ConfigDocument::backend() const { return impl_->config.backend(); }
 const std::string& ConfigDocument::platform() const { return impl_->config.platform(); }
+const std::string& ConfigDocument::model_file() const {
+  return impl_->config.default_model_filename();
+}
+
+std::map<std::string, std::string> ConfigDocument::parameters() const {
+  std::map<std::string, std::string> parameters;
+  for (const auto& [key, value] : impl_->config.parameters()) {
+    parameters.emplace(key, value.string_value());
+  }
+  return parameters;
+}
+
 const std::string& ConfigDocument::source() const { return impl_->source; }
 
 VersionPolicy ConfigDocument::version_policy() const {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,8 +63,10 @@ class ConfigDocument {
   ConfigDocument& operator=(ConfigDocument&& other) noexcept;
 
   const std::string& name() const;
-  const std::string& backend() const;   // "python"; empty only for ensembles
-  const std::string& platform() const;  // often empty
+  const std::string& backend() const;     // "python"; empty only for ensembles
+  const std::string& platform() const;    // often empty
+  const std::string& model_file() const;  // default_model_filename
+  std::map<std::string, std::string> parameters() const;
   VersionPolicy version_policy() const;
   // The file that was read; "the override" or "" (no file) otherwise. For messages and for
   // watchers.

@@ -201,6 +201,8 @@ class ModelLoad {
     source.backend = document_->backend();
     source.model_dir = files_->dir();
     source.version_dir = files_->dir() + "/" + std::to_string(version);
+    source.model_file = document_->model_file();
+    source.parameters = document_->parameters();
     PT_ASSIGN_OR_RETURN(const std::unique_ptr<BackendLoader> loader, tools_.opener(source));
     ConfigDocument document = *document_;
     if (tools_.auto_complete) {

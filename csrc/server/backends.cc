@@ -20,13 +20,12 @@ constexpr BackendRow kBackends[] = {
 
 }  // namespace
 
-BackendOpener MakeBackendOpener(Logger* /*logger*/) {
-  return [](const VersionSource& source) -> Result<std::unique_ptr<BackendLoader>> {
+BackendOpener MakeBackendOpener(backend::WorkerBackends* workers) {
+  return [workers](const VersionSource& source) -> Result<std::unique_ptr<BackendLoader>> {
     for (const BackendRow& row : kBackends) {
       if (row.name == source.backend) return row.open(source);
     }
-    return NotFound("unable to find backend library for backend '" + source.backend +
-                    "', try specifying runtime on the model configuration.");
+    return workers->Open(source);
   };
 }
 

@@ -3,12 +3,13 @@
 // Thread rule: an opener is called on load threads.
 #pragma once
 
-#include "base/log.h"
+#include "backend/worker_backend.h"
 #include "infer/backend_loader.h"
 
 namespace pt::server {
 
 // Opens any of the backends in the table. Errors: NotFound, in Triton's words, for another name.
-BackendOpener MakeBackendOpener(Logger* logger);
+// `workers`: borrowed; opens what is not in the table.
+BackendOpener MakeBackendOpener(backend::WorkerBackends* workers);
 
 }  // namespace pt::server

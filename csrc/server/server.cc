@@ -8,11 +8,14 @@
 #include "api/prometheus.h"
 #include "api/rest_service.h"
 #include "api/service.h"
+#include "api/worker_calls.h"
+#include "backend/worker_backend.h"
 #include "base/alarm.h"
 #include "base/block.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/shared_region.h"
 #include "repo/model_repositories.h"
 #include "repo/repository.h"
 #include "schedule/exclusive_groups.h"
@@ -54,12 +57,28 @@ struct Run {
   Front front;
 };
 
+// Address space of the memory that workers can map; takes memory only where it is used.
+constexpr size_t kSharedSpace = size_t{1} << 38;
+
+// Without repositories there are no workers, and nothing to share. Without shared memory models
+// that need workers don't load; all else serves.
+std::unique_ptr<BlockPool> MakePool(const Settings& settings) {
+  std::shared_ptr<SharedRegion> region;
+  if (!settings.repositories.repositories.empty()) {
+    auto made =
+        SharedRegion::Create("pytriton-pool", kSharedSpace, SharedRegion::Access::kReadWrite);
+    if (made.ok()) region = std::move(*made);
+  }
+  return std::make_unique<BlockPool>(size_t{256} << 20, std::move(region));
+}
+
 }  // namespace
 
 struct Server::Impl {
   Impl(Settings checked, std::unique_ptr<Logger> open_logger)
       : settings(std::move(checked)),
         logger(std::move(open_logger)),
+        pool(MakePool(settings)),
         budget(settings.max_inflight_bytes),
         cache(settings.cache_bytes == 0
                   ? nullptr
@@ -89,7 +108,7 @@ struct Server::Impl {
   const std::unique_ptr<Logger> logger;
   const SteadyClock clock;
   Alarm alarm;
-  BlockPool pool;
+  std::unique_ptr<BlockPool> pool;  // its large blocks are shared with worker processes
   MemoryBudget budget;
   const std::unique_ptr<schedule::ResponseCache> cache;  // null: none
   schedule::ExclusiveGroups exclusive_groups;
@@ -100,6 +119,8 @@ struct Server::Impl {
   // Runs that ended with calls still in the hands of a model: what those calls borrow stays.
   std::vector<std::shared_ptr<Run>> ended GUARDED_BY(mu);
 
+  api::WorkerCalls worker_calls{&repository};        // keeps the address only
+  std::unique_ptr<backend::WorkerBackends> workers;  // null when no model repository was given
   repo::Repository repository;  // its models go before the rest, and with them every call
   // Loads into the repository; null when no model repository was given. Goes first.
   std::unique_ptr<repo::ModelRepositories> models;
@@ -109,7 +130,9 @@ struct Server::Impl {
 Status Server::Impl::OpenRepositories() {
   if (settings.repositories.repositories.empty()) return {};
   repo::LoadTools tools;
-  tools.opener = MakeBackendOpener(logger.get());
+  PT_ASSIGN_OR_RETURN(workers, backend::WorkerBackends::Create(settings.workers, pool.get(),
+                                                               logger.get(), &worker_calls));
+  tools.opener = MakeBackendOpener(workers.get());
   tools.factory = [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); };
   tools.table = &repository.table();
   tools.logger = logger.get();
@@ -122,7 +145,7 @@ Status Server::Impl::Start() {
   MutexLock serial(&lifecycle);
   if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
   auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get());
-  next->services.pool = &pool;
+  next->services.pool = pool.get();
   next->services.budget = &budget;
   next->service.set_live(true);
   const Status status = next->front.Start(settings.endpoints);

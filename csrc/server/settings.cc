@@ -177,6 +177,7 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   settings.host_metrics =
       options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
   PT_ASSIGN_OR_RETURN(settings.repositories, ReadRepositories(options));
+  PT_ASSIGN_OR_RETURN(settings.workers, ReadWorkers(options));
   settings.exit_on_error = options.GetBool("exit-on-error");
   return settings;
 }

@@ -15,6 +15,7 @@
 #include "server/front.h"
 #include "server/limits.h"
 #include "server/repository_settings.h"
+#include "server/worker_settings.h"
 
 namespace pt::server {
 
@@ -29,6 +30,7 @@ struct Settings {
   api::HostMetrics host_metrics = api::HostMetrics::kOn;
   LogOptions log;
   repo::RepositoryOptions repositories;
+  backend::WorkerBackendOptions workers;
   bool exit_on_error = true;
 };
 
