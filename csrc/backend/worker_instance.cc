@@ -11,7 +11,7 @@ namespace {
 using std::chrono::steady_clock;
 
 // Work that may lie before a worker: what a crash hands back, and what an idle neighbour misses.
-constexpr Duration kAhead = std::chrono::microseconds(200);
+constexpr Duration kAhead = std::chrono::microseconds(500);
 constexpr uint32_t kMostAhead = 64;
 
 }  // namespace
@@ -28,20 +28,13 @@ void WorkerInstance::Stop() { keeper_->Stop(); }
 bool WorkerInstance::MayRunAhead(const Batch& batch, const WorkerProcess& process) const {
   if (!plan_.may_run_ahead) return false;
   const auto depth = static_cast<uint32_t>(
-      std::clamp<int64_t>(kAhead / std::max(mean_, Duration(1)), 1, kMostAhead));
+      std::clamp<int64_t>(kAhead / std::max(process.run_time(), Duration(1)), 1, kMostAhead));
   return process.pending() + 1 < depth &&
          batch.requests.front()->handle()->scheduler().queued() > 0;
 }
 
-void WorkerInstance::Measure(TimePoint began, TimePoint ended) {
-  const Duration each = (ended - began) / burst_;
-  mean_ = (mean_ * 3 + each) / 4;
-  burst_ = 0;
-}
-
 void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
-  const TimePoint began = steady_clock::now();
-  times->input_end = began;
+  times->input_end = steady_clock::now();
   const auto patience = [batch] {
     if (batch->before_long_wait) batch->before_long_wait();
   };
@@ -55,15 +48,10 @@ void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
       break;
     }
     const bool runs_ahead = MayRunAhead(*batch, **process);
-    if (burst_++ == 0) burst_began_ = began;
     const auto waiting =
         runs_ahead ? WorkerProcess::Waiting::kNo : WorkerProcess::Waiting::kForBatch;
-    if (!(*process)->Execute(batch, waiting, patience).ok()) {
-      burst_ = 0;
-      continue;  // it died before: nothing was taken
-    }
-    if (!runs_ahead) Measure(burst_began_, steady_clock::now());
-    break;
+    if ((*process)->Execute(batch, waiting, patience).ok()) break;
+    // It died before: nothing was taken.
   }
   times->infer_end = steady_clock::now();
 }

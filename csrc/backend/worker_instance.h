@@ -30,13 +30,9 @@ class WorkerInstance final : public BackendInstance {
   // Whether the next batch can be handed over before this one has ended: for short models without a
   // batcher, one wake-up then serves many requests.
   bool MayRunAhead(const Batch& batch, const WorkerProcess& process) const;
-  void Measure(TimePoint began, TimePoint ended);
 
   const std::shared_ptr<WorkerKeeper> keeper_;
   Plan plan_;
-  TimePoint burst_began_;
-  int burst_ = 0;                                 // batches handed over since then
-  Duration mean_ = std::chrono::milliseconds(1);  // of a batch
 };
 
 }  // namespace pt::backend

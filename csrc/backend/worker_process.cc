@@ -248,9 +248,12 @@ bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
 bool WorkerProcess::OnBatchDone(std::string_view payload) {
   MessageReader in(payload);
   const auto sequence = in.Get<uint32_t>();
+  const auto run_ns = static_cast<int64_t>(in.Get<uint64_t>() & INT64_MAX);
   const bool has_failed = in.Get<uint8_t>() != 0;
   if (!in.ok()) return false;
   if (has_failed) flights_->FailBatch(sequence, std::string(in.Rest()));
+  const int64_t before = run_ns_.load(std::memory_order_relaxed);
+  run_ns_.store(before - before / 4 + run_ns / 4, std::memory_order_relaxed);
   done_.store(sequence, std::memory_order_release);
   return true;
 }

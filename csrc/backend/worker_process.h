@@ -67,6 +67,10 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   bool is_dead() const { return is_dead_.load(std::memory_order_acquire); }
   // Batches that were sent and have not ended. Instance's thread only.
   uint32_t pending() const { return sent_ - done_.load(std::memory_order_acquire); }
+  // How long a batch runs, as the worker says, smoothed.
+  Duration run_time() const {
+    return std::chrono::nanoseconds(run_ns_.load(std::memory_order_relaxed));
+  }
   // How it ended. REQUIRES: is_dead().
   std::string death() const EXCLUDES(mu_);
   void Kill();
@@ -116,6 +120,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::atomic<bool> is_dead_{false};
   std::atomic<uint32_t> done_{0};
   std::atomic<size_t> held_{0};
+  std::atomic<int64_t> run_ns_{1000000};
   uint32_t sent_ = 0;  // the instance's thread's
 };
 

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from . import _messages as messages
@@ -43,6 +44,7 @@ class Link:
         self._loans = loans
         self._main = main
         self._is_executing = False
+        self._began = 0
         self._decoder = messages.Decoder(loans)
         self._encoder = messages.Encoder(loans, results)
         self._lock = threading.Lock()
@@ -175,7 +177,8 @@ class Link:
         self._is_executing = False
         self.return_inputs()
         text = b"" if failure is None else failure.encode("utf-8", "replace")
-        data = struct.pack("<IB", sequence, failure is not None) + text
+        ran = time.perf_counter_ns() - self._began
+        data = struct.pack("<IQB", sequence, ran, failure is not None) + text
         self._ring.send(messages.BATCH_DONE, data)
 
     def begin_batch(self, data: memoryview) -> Tuple[int, List[Any]]:
@@ -183,6 +186,7 @@ class Link:
         sequence, batch = self._decoder.batch(data)
         self._ring.begin_batch(sequence)
         self._is_executing = True
+        self._began = time.perf_counter_ns()
         return sequence, batch
 
     def reply(self, is_ok: bool, text: str) -> None:
