@@ -1,6 +1,9 @@
 #include "server/server.h"
 
 #include <chrono>
+#include <map>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,7 +36,7 @@ namespace {
 // What lives from one Start to its Stop. The order is that of who borrows whom.
 struct Run {
   Run(const Settings& settings, repo::Repository* repository, Logger* logger,
-      const schedule::ResponseCache* cache)
+      const schedule::ResponseCache* cache, const CustomMetrics* custom)
       : service(settings.service, repository, logger),
         prometheus(repository, settings.host_metrics),
         rest(&service, &prometheus),
@@ -45,6 +48,7 @@ struct Run {
     services.limits = settings.limits;
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
+    prometheus.AddCustom(custom);
     if (cache != nullptr) AddCacheMetrics(cache, &prometheus);
     AddRepositoryMetrics(*repository, &prometheus);
   }
@@ -127,6 +131,21 @@ struct Server::Impl {
   bool has_begun_loads GUARDED_BY(lifecycle) = false;
 };
 
+// What models ask for: loads and unloads as clients have them.
+api::ModelHooks MakeModelHooks(repo::ModelRepositories* models) {
+  api::ModelHooks hooks;
+  hooks.load = [models](const std::string& name, std::optional<std::string> config,
+                        std::map<std::string, std::string> files, api::ModelHooks::Done done) {
+    models->Load({name, std::move(config), std::move(files)}, std::move(done));
+  };
+  hooks.unload = [models](const std::string& name, api::ModelHooks::Done done) {
+    models->Unload(name, [done = std::move(done)](const Result<repo::UnloadReport>& report) {
+      done(report.ok() ? Status() : report.status());
+    });
+  };
+  return hooks;
+}
+
 Status Server::Impl::OpenRepositories() {
   if (settings.repositories.repositories.empty()) return {};
   repo::LoadTools tools;
@@ -138,13 +157,15 @@ Status Server::Impl::OpenRepositories() {
   tools.logger = logger.get();
   PT_ASSIGN_OR_RETURN(models, repo::ModelRepositories::Create(settings.repositories, tools));
   repository.Join(models.get());
+  worker_calls.set_model_hooks(MakeModelHooks(models.get()));
   return {};
 }
 
 Status Server::Impl::Start() {
   MutexLock serial(&lifecycle);
   if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
-  auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get());
+  auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get(),
+                                    &worker_calls.metrics());
   next->services.pool = pool.get();
   next->services.budget = &budget;
   next->service.set_live(true);
