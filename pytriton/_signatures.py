@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
@@ -17,6 +18,38 @@ _HOW = (
     "def f(x: Annotated[np.ndarray, Tensor(shape=(4,), dtype='float32')]) -> "
     "Annotated[np.ndarray, Tensor(...)]"
 )
+
+
+def check_name(name: str) -> None:
+    """Refuses what is no model name.
+
+    Raises:
+        PyTritonValidationError: It is empty or has other characters than are allowed.
+    """
+    if not name:
+        raise PyTritonValidationError("Model name cannot be empty")
+    if not re.fullmatch(r"[a-zA-Z0-9._-]+", name):
+        raise PyTritonValidationError(
+            "Model name can only contain alphanumeric characters, dots, underscores and dashes"
+        )
+
+
+def as_functions(infer_func: Any) -> list[Callable[..., Any]]:
+    """One callable an instance.
+
+    Args:
+        infer_func: A callable or a sequence of callables.
+
+    Raises:
+        PyTritonValidationError: It is neither.
+    """
+    if callable(infer_func):
+        return [infer_func]
+    if not isinstance(infer_func, Sequence) or not all(callable(item) for item in infer_func):
+        raise PyTritonValidationError(
+            "inference_fn has to be either callable or sequence of callables"
+        )
+    return list(infer_func)
 
 
 def tensors_of(

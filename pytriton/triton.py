@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import pathlib
-import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from pytriton._security import (
     TritonSecurityConfig,
 )
 from pytriton._serving import serve_until_stopped
-from pytriton._signatures import tensors_of
+from pytriton._signatures import as_functions, check_name, tensors_of
 from pytriton._triton_config import (
     DefaultTritonLifecyclePolicy,
     TritonConfig,
@@ -65,6 +65,21 @@ MODEL_URL = "/v2/models/{model_name}"
 MODEL_READY_URL = f"{MODEL_URL}/ready/"
 MODEL_CONFIG_URL = f"{MODEL_URL}/config/"
 MODEL_INFER_URL = f"{MODEL_URL}/infer/"
+
+# Names of the clients that PyTriton's scripts import from here; imported when they are asked for.
+_CLIENT_NAMES = {
+    "ModelClient": "pytriton.client",
+    "TritonUrl": "pytriton.client.utils",
+    "create_client_from_url": "pytriton.client.utils",
+    "wait_for_server_ready": "pytriton.client.utils",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLIENT_NAMES:
+        return getattr(importlib.import_module(_CLIENT_NAMES[name]), name)
+    raise AttributeError(f"module 'pytriton.triton' has no attribute {name!r}")
+
 
 _ModelKey = tuple[str, int]
 _Callables = Union[Callable[..., Any], Sequence[Callable[..., Any]]]
@@ -156,8 +171,8 @@ class Triton:
             PyTritonBadParameterError: A tensor is not acceptable; or the configuration contradicts
                 itself (when the server runs; else at its start).
         """
-        _check_name(model_name)
-        functions = _as_functions(infer_func)
+        check_name(model_name)
+        functions = as_functions(infer_func)
         inputs, outputs = tensors_of(functions[0] if functions else None, inputs, outputs)
         if any(tensor.optional for tensor in outputs):
             raise PyTritonValidationError("Output tensors cannot be optional.")
@@ -360,25 +375,6 @@ def _default_policy(config: TritonConfig | None) -> TritonLifecyclePolicy:
     if config is not None and config.allow_vertex_ai:
         return VertextAILifecyclePolicy
     return DefaultTritonLifecyclePolicy
-
-
-def _check_name(name: str) -> None:
-    if not name:
-        raise PyTritonValidationError("Model name cannot be empty")
-    if not re.fullmatch(r"[a-zA-Z0-9._-]+", name):
-        raise PyTritonValidationError(
-            "Model name can only contain alphanumeric characters, dots, underscores and dashes"
-        )
-
-
-def _as_functions(infer_func: _Callables) -> list[Callable[..., Any]]:
-    if callable(infer_func):
-        return [infer_func]
-    if not isinstance(infer_func, Sequence) or not all(callable(item) for item in infer_func):
-        raise PyTritonValidationError(
-            "inference_fn has to be either callable or sequence of callables"
-        )
-    return list(infer_func)
 
 
 def _add_model(server: _core.Server, binding: ModelBinding) -> None:
