@@ -19,6 +19,7 @@ from pytriton.client.utils import (
     probe,
     server_timeout,
     state_in,
+    untrusted,
     version_text,
 )
 from pytriton.model_config.parser import ModelConfigParser
@@ -208,6 +209,8 @@ async def _wait(
         try:
             if await client.call(make(), probe(deadline)):
                 return True
+        except ssl.SSLCertVerificationError as error:
+            raise untrusted(error) from error
         except OSError:
             pass
         except PyTritonClientInferenceServerError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -246,9 +247,16 @@ def is_final(error: PyTritonClientInferenceServerError) -> bool:
     return error.status in _FINAL or "restricted" in error.message
 
 
+def untrusted(error: ssl.SSLCertVerificationError) -> PyTritonClientTimeoutError:
+    """What waiting for a server raises at once whose certificate nobody vouches for."""
+    return PyTritonClientTimeoutError(f"expected a server that can be trusted, got: {error}")
+
+
 def _answers(ask: Any) -> bool:
     try:
         return bool(ask())
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted(error) from error
     except OSError:
         return False
     except PyTritonClientInferenceServerError as error:
