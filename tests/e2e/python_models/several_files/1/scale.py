@@ -1,0 +1,2 @@
+def by_two(x):
+    return x * 2

@@ -1,0 +1,2 @@
+def by_one(x):
+    return x + 1
