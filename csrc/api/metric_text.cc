@@ -53,8 +53,9 @@ void AppendHistogram(const std::string& name, const std::string& labels,
   for (size_t i = 0; i < series.counts.size(); ++i) {
     cumulated += series.counts[i];
     const std::string bound = i < series.bounds.size() ? NumberText(series.bounds[i]) : "+Inf";
-    AppendSeries(name + "_bucket", prefix + "le=\"" + bound + "\"", std::to_string(cumulated),
-                 text);
+    std::string bucket = prefix;
+    bucket.append("le=\"").append(bound).append("\"");
+    AppendSeries(name + "_bucket", bucket, std::to_string(cumulated), text);
   }
 }
 

@@ -71,7 +71,7 @@ void LoadModel(const Context& context, JsonValue root, CallFiles files, CallRepl
                       });
 }
 
-void UnloadModel(const Context& context, JsonValue root, CallReply reply) {
+void UnloadModel(const Context& context, JsonValue root, const CallReply& reply) {
   const Result<std::string> name = StringOf(root, "name");
   if (!name.ok()) return reply(name.status());
   if (!context.hooks->unload) {
@@ -170,7 +170,7 @@ void WorkerCalls::Call(uint64_t worker, const std::string& kind, std::string_vie
   if (kind == "load_model") {
     return LoadModel(context, root, std::move(files), std::move(reply));
   }
-  if (kind == "unload_model") return UnloadModel(context, root, std::move(reply));
+  if (kind == "unload_model") return UnloadModel(context, root, reply);
   for (const Row& row : kRows) {
     if (row.kind == kind) return reply(row.answer(context, root));
   }

@@ -121,13 +121,15 @@ TEST_F(WorkerCallsTest, LoadsThroughTheHooks) {
   EXPECT_NE(Ask("load_model", R"({"name":"a","config":""})").find("not allowed"),
             std::string::npos);
   std::string seen;
-  calls.set_model_hooks({[&](const std::string& name, std::optional<std::string> config,
-                             std::map<std::string, std::string> files, ModelHooks::Done done) {
-                           seen = name + config.value_or("-");
-                           for (const auto& [path, bytes] : files) seen += path + "=" + bytes;
-                           done(NotFound("no such model"));
-                         },
-                         [&](const std::string& name, ModelHooks::Done) { seen = "un" + name; }});
+  ModelHooks hooks;
+  hooks.load = [&](const std::string& name, const std::optional<std::string>& config,
+                   const std::map<std::string, std::string>& files, const ModelHooks::Done& done) {
+    seen = name + config.value_or("-");
+    for (const auto& [path, bytes] : files) seen.append(path).append("=").append(bytes);
+    done(NotFound("no such model"));
+  };
+  hooks.unload = [&](const std::string& name, const ModelHooks::Done&) { seen = "un" + name; };
+  calls.set_model_hooks(std::move(hooks));
   EXPECT_EQ(Ask("load_model", R"({"name":"a","config":"{}"})", {{"file:1/model.py", "x"}}),
             "no such model");
   EXPECT_EQ(seen, "a{}1/model.py=x");
