@@ -51,7 +51,7 @@ class RepositoryServer(Server):
             return len(rows) >= count and all(s in ("READY", "UNAVAILABLE") for s in states)
 
         self.wait_ready()
-        wait_until(over, "the models to load")
+        wait_until(over, "the models to load", 100)
         return self
 
 
@@ -72,12 +72,107 @@ def add_onnx(repository: Path) -> None:
     )
 
 
+HEAD = "import numpy as np\nimport triton_python_backend_utils as pb_utils\n"
+IO = """
+backend: "python"
+input { name: "COUNT" data_type: TYPE_INT32 dims: [ -1 ] }
+output { name: "INDEX" data_type: TYPE_INT32 dims: [ -1 ] }
+"""
+DECOUPLED = IO + "model_transaction_policy { decoupled: true }\n"
+
+# Models that Triton can't be asked about: it would leave the client waiting, or has no sklearn.
+OURS = {
+    "drops": (
+        DECOUPLED,
+        """
+class TritonPythonModel:
+    def execute(self, requests):
+        for request in requests:
+            for index in range(int(request.inputs()[0].as_numpy()[0])):
+                tensor = pb_utils.Tensor("INDEX", np.array([index], np.int32))
+                sender = request.get_response_sender()
+                sender.send(pb_utils.InferenceResponse([tensor]))
+""",
+    ),
+    "fails_later": (
+        DECOUPLED,
+        """
+class TritonPythonModel:
+    async def execute(self, requests):
+        raise ValueError("in the background")
+""",
+    ),
+    "nothing": (IO, "class TritonPythonModel:\n    def execute(self, requests): return None\n"),
+    "shares": (
+        IO + "instance_group { count: 2 kind: KIND_CPU }\n",
+        """
+class TritonPythonModel:
+    def initialize(self, args):
+        make = pb_utils.MetricFamily
+        self.family = make(name="shares_total", description="of both", kind=make.COUNTER)
+        self.metric = self.family.Metric(labels={})
+    def execute(self, requests):
+        self.metric.increment(len(requests))
+        return [pb_utils.InferenceResponse([]) for _ in requests]
+""",
+    ),
+    "asks_large": (
+        IO,
+        """
+class TritonPythonModel:
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            x = np.arange(request.inputs()[0].as_numpy()[0], dtype=np.float32).reshape(1, -1)
+            asked = pb_utils.InferenceRequest(
+                model_name="completed",
+                requested_output_names=["Y"],
+                inputs=[pb_utils.Tensor("X", x)],
+            )
+            y = asked.exec().output_tensors()[0].as_numpy()
+            same = np.array([int((y == x * 2).all())], np.int32)
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("INDEX", same)]))
+        return responses
+""",
+    ),
+    "classifies": (
+        IO,
+        """
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+class TritonPythonModel:
+    def initialize(self, args):
+        x = np.arange(20).reshape(-1, 1)
+        self.pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, x[:, 0] > 9)
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            x = request.inputs()[0].as_numpy().reshape(-1, 1)
+            y = self.pipeline.predict(x).astype(np.int32)
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("INDEX", y)]))
+        return responses
+""",
+    ),
+}
+
+
+def add_models(repository: Path, models: dict[str, tuple[str, str]]) -> None:
+    for name, (config, source) in models.items():
+        directory = repository / name / "1"
+        directory.mkdir(parents=True)
+        (directory.parent / "config.pbtxt").write_text(config, encoding="utf-8")
+        (directory / "model.py").write_text(HEAD + source, encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("python_models")
     repository = folder / "models"
     shutil.copytree(MODELS, repository, ignore=shutil.ignore_patterns("__pycache__"))
     add_onnx(repository)
+    add_models(repository, OURS)
     server = RepositoryServer(repository, folder).wait_loaded(len(list(repository.iterdir())))
     yield server
     assert server.process.poll() is None, f"the server died:\n{server.log}"
@@ -121,3 +216,86 @@ def test_onnx_models_are_served(server: RepositoryServer):
     answer = peer.infer("halves", {"X": ("FP32", [2, 2], [1.0, 2.0, 3.0, 4.0])})
     assert answer == [200, {"Y": ["FP32", [2, 2], [0.5, 1.0, 1.5, 2.0]]}, {}]
     assert peer.http("/models/halves/config")[1]["max_batch_size"] == 4
+
+
+def test_every_request_is_answered(server: RepositoryServer):
+    peer = Peer(server.http, server.grpc)
+    one = peer.stream("drops", 1)
+    assert [told[0] for told in one] == [[0], None]
+    assert one[1][1] is True
+    ((kind, text),) = peer.stream("drops", 0)
+    assert kind == "error", text
+    ((kind, text),) = peer.stream("fails_later", 0)
+    assert kind == "error"
+    assert "message: ValueError: in the background\n\nAt:\n" in text
+    status, text = peer.infer("nothing", {"COUNT": ("INT32", [1], [0])})
+    assert status == 500, text
+
+
+def test_instances_share_their_metrics(server: RepositoryServer):
+    peer = Peer(server.http, server.grpc)
+    for _ in range(6):
+        assert peer.infer("shares", {"COUNT": ("INT32", [1], [0])})[0] == 200
+    _, body = server.get("/metrics", port=server.metrics)
+    assert "\nshares_total 6\n" in body.decode()
+
+
+def test_inner_requests_carry_large_tensors(server: RepositoryServer):
+    peer = Peer(server.http, server.grpc)
+    for _ in range(3):
+        answer = peer.infer("asks_large", {"COUNT": ("INT32", [1], [1 << 20])})
+        assert answer == [200, {"INDEX": ["INT32", [1], [1]]}, {}]
+
+
+def test_a_pipeline_of_sklearn(server: RepositoryServer):
+    peer = Peer(server.http, server.grpc)
+    answer = peer.infer("classifies", {"COUNT": ("INT32", [3], [1, 9, 15])})
+    assert answer == [200, {"INDEX": ["INT32", [3], [0, 0, 1]]}, {}]
+
+
+CONTROLS = (
+    """
+backend: "python"
+input { name: "COMMAND" data_type: TYPE_STRING dims: [ 2 ] }
+output { name: "ANSWER" data_type: TYPE_STRING dims: [ 1 ] }
+""",
+    """
+class TritonPythonModel:
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            verb, name = (word.decode() for word in request.inputs()[0].as_numpy())
+            try:
+                answer = str(getattr(pb_utils, verb)(model_name=name))
+            except pb_utils.TritonModelException as error:
+                answer = str(error)
+            tensor = pb_utils.Tensor("ANSWER", np.array([answer.encode()], np.object_))
+            responses.append(pb_utils.InferenceResponse([tensor]))
+        return responses
+""",
+)
+
+
+def test_models_load_and_unload_others(tmp_path: Path):
+    repository = tmp_path / "models"
+    shutil.copytree(MODELS / "completed", repository / "completed")
+    add_models(repository, {"controls": CONTROLS})
+    options = ("--model-control-mode=explicit", "--load-model=controls")
+    server = RepositoryServer(repository, tmp_path, *options)
+    wait_until(lambda: server.get("/v2/models/controls/ready")[0] == 200, "the model")
+    peer = Peer(server.http, server.grpc)
+
+    def command(verb: str, name: str) -> str:
+        answer = peer.infer("controls", {"COMMAND": ("BYTES", [2], [verb, name])})
+        assert answer[0] == 200, answer
+        return answer[1]["ANSWER"][2][0]
+
+    assert command("is_model_ready", "completed") == "False"
+    assert command("load_model", "completed") == "None"
+    assert command("is_model_ready", "completed") == "True"
+    assert command("unload_model", "completed") == "None"
+    wait_until(lambda: command("is_model_ready", "completed") == "False", "the unload")
+    text = command("load_model", "nope")
+    assert text.startswith("Failed to load model: Failed to process the request for model")
+    assert "message: failed to load 'nope'" in text
+    assert server.stop() == 0, server.log
