@@ -62,6 +62,18 @@ std::string InstanceName(const ModelConfig& config, int ordinal) {
   return name + "_" + std::to_string(place);
 }
 
+// The same for the first instance of a configuration that is not complete yet. Its JSON is written
+// by us: a group begins with its name, and no text of it can look like the marker, because quotes
+// inside texts are escaped.
+std::string FirstInstanceName(std::string_view config_json, const std::string& model) {
+  constexpr std::string_view kGroup = "\"instance_group\":[{\"name\":\"";
+  const size_t at = config_json.find(kGroup);
+  if (at == std::string_view::npos) return model + "_0";
+  const std::string_view rest = config_json.substr(at + kGroup.size());
+  const std::string name(rest.substr(0, rest.find('"')));
+  return (name.empty() ? model + "_0" : name) + "_0";
+}
+
 std::string Arguments(const WorkerModel& model, const ModelConfig& config, int ordinal) {
   const InstanceGroup* group = GroupOf(config, ordinal).first;
   const bool is_model_kind = group != nullptr && group->kind == InstanceKind::kModel;
@@ -133,8 +145,8 @@ class WorkerLoader final : public BackendLoader {
   }
 
   Result<std::string> CompleteConfig(const std::string& config_json) override {
-    // Named as the most common first instance will be: the process becomes that one.
-    first_ = MakeKeeper(*model_, model_->source.name + "_0_0");
+    // The process becomes the first instance, so it is called like it.
+    first_ = MakeKeeper(*model_, FirstInstanceName(config_json, model_->source.name));
     MessageWriter config;
     config.Text(config_json);
     return first_->Complete(Setup(*model_, "", false), config.bytes());
