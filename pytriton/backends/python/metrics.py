@@ -9,12 +9,12 @@ are shared by all instances.
 from __future__ import annotations
 
 import bisect
-import collections
 import contextlib
 import enum
+import queue
 import threading
 import weakref
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .._channel import CallError, Channel
 from . import runtime
@@ -62,8 +62,10 @@ class _Series:
 _lock = threading.Lock()  # guards every series and _dirty; held for an instant, never around a call
 _dirty: List[_Series] = []
 _series: weakref.WeakValueDictionary[int, _Series] = weakref.WeakValueDictionary()
-_dropped: Deque[Dict[str, int]] = collections.deque()  # finalizers only leave notes here
-_wake = threading.Event()
+# Finalizers leave notes of what was dropped here; None only wakes the flusher. They may run inside
+# anything, so it must be a queue that may be entered again.
+_notes: queue.SimpleQueue[Optional[Dict[str, int]]] = queue.SimpleQueue()
+_is_idle = False  # the flusher sleeps until a note comes; under _lock
 _flusher: Optional[threading.Thread] = None
 
 
@@ -77,10 +79,19 @@ def flush(channel: Channel) -> None:
     channel.update_metrics(updates)
 
 
-def _drop_unused(channel: Channel) -> None:
-    while _dropped:
+def _drop(channel: Channel, note: Optional[Dict[str, int]]) -> None:
+    if note is not None:
         with contextlib.suppress(CallError):  # it may have gone already
-            channel.call("metric_drop", _dropped.popleft())
+            channel.call("metric_drop", note)
+
+
+def _await_note(channel: Channel) -> None:
+    global _is_idle
+    with _lock:
+        _is_idle = not _dirty
+    if _is_idle:
+        _drop(channel, _notes.get())
+        _is_idle = False
 
 
 def _run_flusher(channel: Channel) -> None:
@@ -88,13 +99,13 @@ def _run_flusher(channel: Channel) -> None:
     pause = threading.Event()
     while True:
         if idle_rounds >= _QUIET_ROUNDS:
-            _wake.wait()
+            _await_note(channel)
             idle_rounds = 0
-        _wake.clear()
         pause.wait(_FLUSH_SECONDS)
-        idle_rounds = 0 if _dirty or _dropped else idle_rounds + 1
+        idle_rounds = 0 if _dirty else idle_rounds + 1
         flush(channel)
-        _drop_unused(channel)
+        while not _notes.empty():
+            _drop(channel, _notes.get())
 
 
 def _ensure_flusher(channel: Channel) -> None:
@@ -108,10 +119,12 @@ def _ensure_flusher(channel: Channel) -> None:
 
 def _mark(series: _Series) -> None:
     """REQUIRES: _lock is held."""
+    global _is_idle
     series.is_dirty = True
     _dirty.append(series)
-    if not _wake.is_set():
-        _wake.set()
+    if _is_idle:
+        _is_idle = False
+        _notes.put(None)
 
 
 class _Life:
@@ -135,8 +148,7 @@ class Metric:
         self._family = family
 
     def __del__(self) -> None:
-        _dropped.append({"metric": self._number})
-        _wake.set()
+        _notes.put({"metric": self._number})
 
     def _fail(self, verb: str, text: str) -> None:
         raise runtime.current().failed(f"Failed to {verb} metric value", text)
@@ -266,8 +278,7 @@ class MetricFamily:
     def __del__(self) -> None:
         try:
             self._life.is_over = True
-            _dropped.append({"family": self._number})
-            _wake.set()
+            _notes.put({"family": self._number})
         except AttributeError:
             pass  # the constructor failed
 
