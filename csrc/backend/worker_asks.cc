@@ -111,7 +111,7 @@ bool WorkerAsks::OnCall(std::string_view message) {
     worker = worker_;
   }
   services_->Call(worker, kind, json, std::move(files),
-                  [self = shared_from_this(), number](Result<std::string> answer) {
+                  [self = shared_from_this(), number](const Result<std::string>& answer) {
                     self->Reply(number, answer);
                   });
   return true;

@@ -43,6 +43,7 @@ void PutTexts(const std::vector<std::string>& texts, MessageWriter* out) {
 
 std::vector<std::string> Names(const std::vector<TensorSpec>& specs) {
   std::vector<std::string> names;
+  names.reserve(specs.size());
   for (const TensorSpec& spec : specs) names.push_back(spec.name);
   return names;
 }
@@ -102,7 +103,7 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
 class WorkerBackend final : public Backend {
  public:
   WorkerBackend(std::shared_ptr<const WorkerModel> model, ModelConfig config,
-                std::shared_ptr<WorkerKeeper> first)
+                const std::shared_ptr<WorkerKeeper>& first)
       : model_(std::move(model)), config_(std::move(config)) {
     for (int ordinal = 0; ordinal < std::max(1, config_.instance_count()); ++ordinal) {
       const std::string name = InstanceName(config_, ordinal);

@@ -109,10 +109,10 @@ void WorkerProcess::OnMaybeEnded() {
                          [self] { self->OnMaybeEnded(); });
     return;
   }
-  Bury(std::move(*how));
+  Bury(*how);
 }
 
-void WorkerProcess::Bury(std::string how) {
+void WorkerProcess::Bury(const std::string& how) {
   const auto self = shared_from_this();
   output_.ReadFrom(child_.output());
   output_.Flush();
@@ -235,10 +235,12 @@ bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
       return asks_->OnMetrics(payload);
     case FromWorker::kCall:
       return asks_->OnCall(payload);
-    case FromWorker::kSubmit:
-      return asks_->OnSubmit(
-          payload, [this](const TensorRecord& tensor, bool* is_sound)
-                       REQUIRES(reader_mu_) { return flights_->ToSlice(tensor, is_sound); });
+    case FromWorker::kSubmit: {
+      WorkerFlights* const flights = flights_.get();
+      return asks_->OnSubmit(payload, [flights](const TensorRecord& tensor, bool* is_sound) {
+        return flights->ToSlice(tensor, is_sound);
+      });
+    }
     case FromWorker::kCancelSubmit:
       return asks_->OnCancel(payload);
   }

@@ -81,7 +81,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void OnBell();
   void OnOutput();
   void OnMaybeEnded();
-  void Bury(std::string how) EXCLUDES(reader_mu_, mu_);
+  void Bury(const std::string& how) EXCLUDES(reader_mu_, mu_);
   bool Send(ToWorker type, std::string_view payload) REQUIRES(reader_mu_);
   // Handles what is there.
   void Pump() REQUIRES(reader_mu_);

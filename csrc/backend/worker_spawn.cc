@@ -11,7 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
-extern char** environ;
+// POSIX gives it this type.
+extern char** environ;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 namespace pt::backend {
 namespace {
