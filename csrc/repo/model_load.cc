@@ -212,10 +212,8 @@ class ModelLoad {
     }
     PT_ASSIGN_OR_RETURN(ModelConfig config, document.Finish(version));
     PT_ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend, loader->Create(config));
-    PT_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, StartModel(tools_.factory, std::move(config),
-                                                                 generation, std::move(backend)));
-    if (tools_.warm_up) PT_RETURN_IF_ERROR(tools_.warm_up(model.get()));
-    return model;
+    return StartModel(tools_.factory, std::move(config), generation, std::move(backend),
+                      files_->dir());
   }
 
   const LoadTools& tools_;

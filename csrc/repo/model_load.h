@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,14 +23,10 @@
 
 namespace pt::repo {
 
-// Runs the configuration's warm-up requests on a model that is not published yet.
-using WarmUpFunction = std::function<Status(Model*)>;
-
 // What every load of a server works with.
 struct LoadTools {
   BackendOpener opener;
   SchedulerFactory factory;
-  WarmUpFunction warm_up;  // may be empty
   VersionTable* table = nullptr;
   FilesArea* area = nullptr;
   Logger* logger = nullptr;

@@ -15,7 +15,7 @@ Status Repository::AddModel(ModelConfig config, std::unique_ptr<Backend> backend
   const std::string name = config.name;
   PT_ASSIGN_OR_RETURN(const uint64_t generation, table_.Begin(name, config.version, Owner::kCode));
   Result<std::unique_ptr<Model>> model =
-      StartModel(factory_, std::move(config), generation, std::move(backend));
+      StartModel(factory_, std::move(config), generation, std::move(backend), "");
   if (!model.ok()) {
     table_.Fail(name, generation, model.status());
     return model.status();

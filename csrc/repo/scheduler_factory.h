@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/status.h"
 #include "infer/backend.h"
@@ -15,8 +16,10 @@ namespace pt::repo {
 
 using SchedulerFactory = std::function<Result<std::unique_ptr<Scheduler>>(Model*, Backend*)>;
 
-// A model that runs, not yet published. Errors: what its scheduler or its start said.
+// A model that runs and has warmed up, not yet published. `model_dir`: where its files are, empty
+// for a model without files. Errors: what its scheduler or its start said.
 Result<std::unique_ptr<Model>> StartModel(const SchedulerFactory& factory, ModelConfig config,
-                                          uint64_t generation, std::unique_ptr<Backend> backend);
+                                          uint64_t generation, std::unique_ptr<Backend> backend,
+                                          const std::string& model_dir);
 
 }  // namespace pt::repo

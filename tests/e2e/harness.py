@@ -55,7 +55,8 @@ class Server:
         command = [sys.executable, "-m", "pytriton.serve"]
         for name, port in (("http", self.http), ("grpc", self.grpc), ("metrics", self.metrics)):
             command += [f"--{name}-port", str(port), *self.address(name)]
-        command += [*options, str(SERVERS / app)]
+        # Without an app: what the options name, such as a model repository.
+        command += [*options, *([str(SERVERS / app)] if app else [])]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
 
