@@ -28,20 +28,22 @@ CELLS = (
 )
 
 
+def environment_of(python: str) -> dict[str, str]:
+    """Other interpreters than ours find the package that is installed in them."""
+    is_ours = python == sys.executable
+    return {name: value for name, value in os.environ.items() if is_ours or name != "PYTHONPATH"}
+
+
 class Loop:
     """A process that measures on command."""
 
     def __init__(self, python: str) -> None:
-        # Each interpreter finds the package that is installed in it.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        if python == sys.executable and "PYTHONPATH" in os.environ:
-            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         self.process = subprocess.Popen(
             [python, str(HERE / "client_loop.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment_of(python),
             cwd="/",
         )
 
@@ -68,7 +70,8 @@ def start_server(python: str, ports: list[int]) -> subprocess.Popen[bytes]:
     command = [python, "-m", "pytriton.serve", "--log-info", "false"]
     for name, port in zip(("http", "grpc", "metrics"), ports):
         command += [f"--{name}-port", str(port), f"--{name}-address", "127.0.0.1"]
-    process = subprocess.Popen([*command, str(HERE / "servers" / "identity.py")])
+    command.append(str(HERE / "servers" / "identity.py"))
+    process = subprocess.Popen(command, env=environment_of(python), cwd="/")
     for _ in range(600):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/v2/health/ready").close()
