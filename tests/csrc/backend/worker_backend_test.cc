@@ -174,8 +174,8 @@ TEST_F(WorkerBackendTest, ReportsADeathAtOnceAndServesOnWithAnotherProcess) {
   ASSERT_TRUE(Load(kEcho).ok());
   ExecuteOne({666});
   EXPECT_EQ(batch_.responses[0].status.message(),
-            "Failed to process the request(s) for model 'echo_0_0', message: Stub process "
-            "'echo_0_0' is not healthy.\nexit status 3");
+            "Failed to process the request(s) for model 'echo_0', message: Stub process "
+            "'echo_0' is not healthy.\nexit status 3");
   ExecuteOne({5});
   ASSERT_TRUE(batch_.responses[0].status.ok()) << batch_.responses[0].status.message();
   EXPECT_EQ(Output(0), std::vector<float>({5}));
@@ -190,7 +190,7 @@ TEST_F(WorkerBackendTest, TellsWhyALoadFailed) {
 TEST_F(WorkerBackendTest, AProcessThatEndsAtLoadIsAnError) {
   const Status status = Load("import os\nprint('last words', flush=True)\nos._exit(7)\n");
   EXPECT_EQ(status.message(),
-            "Stub process 'echo_0_0' is not healthy.\nexit status 7, last output: last words");
+            "Stub process 'echo_0' is not healthy.\nexit status 7, last output: last words");
 }
 
 }  // namespace
