@@ -32,7 +32,7 @@ struct InferResponseData {
 };
 
 // Tensors of this size and more are sent from where they are.
-inline constexpr size_t kShareBytes = 16 * 1024;
+inline constexpr size_t kShareBytes = size_t{16} << 10;
 // gRPC's limit for one message.
 inline constexpr uint64_t kMaxMessageBytes = 0x7fffffff;
 
