@@ -18,9 +18,21 @@ bool InferRequest::WantsOutput(int index) const {
                                                 index) != requested_outputs.end();
 }
 
+Status InferRequest::CheckRegions() const {
+  for (const RegionUse& use : regions) {
+    PT_RETURN_IF_ERROR(use.region->CheckIntact(use.offset, use.size));
+  }
+  return {};
+}
+
 void InferRequest::Respond(InferResponse&& response, Finality finality) {
   PT_DCHECK(!is_answered_);
   if (is_answered_) return;  // one final answer a request, also when a backend forgot
+  if (counts_itself_ && response.status.ok() && !regions.empty()) {
+    // Answered past the executor, which checks for all others.
+    response.status = CheckRegions();
+    if (!response.status.ok()) response.outputs.clear();
+  }
   if (finality == Finality::kFinal) {
     is_answered_ = true;
     if (counts_itself_) {

@@ -15,6 +15,7 @@
 #include "infer/model.h"
 #include "infer/parameter.h"
 #include "infer/response.h"
+#include "tensor/region.h"
 #include "tensor/tensor.h"
 
 namespace pt {
@@ -29,6 +30,13 @@ using CorrelationId = std::variant<uint64_t, std::string>;
 inline constexpr uint32_t kSequenceStart = 1;
 inline constexpr uint32_t kSequenceEnd = 2;
 
+// A range of client memory that inputs are read from in place.
+struct RegionUse {
+  RegionRef region;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
 class InferRequest {
  public:
   InferRequest(ModelHandle model, RefPtr<Responder> responder)
@@ -42,6 +50,7 @@ class InferRequest {
   Parameters parameters;
   std::vector<InputTensor> inputs;     // sorted by index after validation
   std::vector<int> requested_outputs;  // output indices; empty: all
+  std::vector<RegionUse> regions;      // what the inputs' bytes may vanish from
   uint32_t priority = 0;               // 0: the model's default level
   CorrelationId correlation_id;        // as the client gave it
   uint32_t sequence_flags = 0;         // kSequenceStart, kSequenceEnd
@@ -60,6 +69,9 @@ class InferRequest {
   bool is_cancelled() const { return responder_->is_cancelled(); }
   Responder& responder() const { return *responder_; }
   bool WantsOutput(int index) const;
+
+  // Not OK when a client took memory away under the inputs: whatever was computed is of no use.
+  Status CheckRegions() const;
 
   // Sends one response. After AnswerLater the final one also counts success or failure in the
   // model's statistics; before, the executor counts. REQUIRES: no final response was sent before.

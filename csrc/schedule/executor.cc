@@ -32,6 +32,17 @@ void AddEnded(const InferRequest& request, bool is_ok, TimePoint ended, Executio
   }
 }
 
+// What a model made of memory that was taken away under it is no answer.
+void CheckRegions(Batch* batch) {
+  for (size_t i = 0; i < batch->requests.size(); ++i) {
+    const InferRequest* request = batch->requests[i].get();
+    InferResponse& response = batch->responses[i];
+    if (request == nullptr || request->regions.empty() || !response.status.ok()) continue;
+    response.status = request->CheckRegions();
+    if (!response.status.ok()) response.outputs.clear();
+  }
+}
+
 }  // namespace
 
 Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batch) {
@@ -51,6 +62,7 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
   batch->responses.resize(batch->requests.size());
   ExecutionTimes times{batch->started, batch->started};
   instance->Execute(batch, &times);
+  CheckRegions(batch);
   const TimePoint ended = clock.Now();
 
   ExecutionRecord record = MakeRecord(*batch, times, ended);
