@@ -66,6 +66,12 @@ Status CollectOutputs(const AnswerPlan& plan, InferResponse* response, BlockPool
       if (choice->classes > 0) {
         PT_RETURN_IF_ERROR(ClassifyOutput(config, *choice, &output, pool));
       }
+      if (choice->target >= 0) {
+        const std::string& name = config.outputs[static_cast<size_t>(output.index)].name;
+        const RegionTarget& target = plan.targets[static_cast<size_t>(choice->target)];
+        PT_RETURN_IF_ERROR(WriteOutput(target, name, output.tensor.data));
+        output.tensor.data = {};  // its entry in the answer stays, empty
+      }
     }
     list->push_back({config.outputs[static_cast<size_t>(output.index)].name,
                      DataTypeName(output.tensor.type), output.tensor.shape.dims(),

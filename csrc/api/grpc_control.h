@@ -37,14 +37,20 @@ Status ModelStatistics(const Service& service, std::string_view request, std::st
 
 // grpc_settings.cc: settings, and the methods of extensions that this server does not have.
 Status LogSettings(const Service& service, std::string_view request, std::string* response);
-Status RefuseSharedMemory(const Service& service, std::string_view request, std::string* response);
 Status TraceSetting(const Service& service, std::string_view request, std::string* response);
-// No region is ever registered: the status of all is empty, that of one is NotFound, and there is
-// nothing to unregister.
+
+// grpc_memory.cc. Errors: Unsupported when clients may not register memory, those of RegionTable.
+Status SystemSharedMemoryRegister(const Service& service, std::string_view request,
+                                  std::string* response);
 Status SystemSharedMemoryStatus(const Service& service, std::string_view request,
+                                std::string* response);
+Status SystemSharedMemoryUnregister(const Service& service, std::string_view request,
+                                    std::string* response);
+Status CudaSharedMemoryRegister(const Service& service, std::string_view request,
                                 std::string* response);
 Status CudaSharedMemoryStatus(const Service& service, std::string_view request,
                               std::string* response);
-Status UnregisterNothing(const Service& service, std::string_view request, std::string* response);
+Status CudaSharedMemoryUnregister(const Service& service, std::string_view request,
+                                  std::string* response);
 
 }  // namespace pt::api

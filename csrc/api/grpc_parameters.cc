@@ -97,6 +97,19 @@ const ParameterView* FindLast(std::span<const ParameterView> parameters, std::st
   return found == parameters.rend() ? nullptr : &*found;
 }
 
+// A parameter that is a number of bytes; 0 when there is none.
+Result<uint64_t> CountOf(std::span<const ParameterView> parameters, std::string_view key) {
+  const ParameterView* count = FindLast(parameters, key);
+  if (count == nullptr) return uint64_t{0};
+  if (count->kind == ParameterKind::kUint64) return count->AsUint64();
+  PT_RETURN_IF_ERROR(Require(*count, ParameterKind::kInt64, "int64_param"));
+  if (count->AsInt64() < 0) {
+    return InvalidArgument("invalid value for '" + std::string(key) +
+                           "' parameter, expected >= 0, got " + std::to_string(count->AsInt64()));
+  }
+  return count->AsUint64();
+}
+
 }  // namespace
 
 Status ApplyRequestParameters(std::span<const ParameterView> parameters, InferRequest* request,
@@ -115,11 +128,16 @@ Status ApplyRequestParameters(std::span<const ParameterView> parameters, InferRe
   return {};
 }
 
-Result<std::string_view> RegionOf(std::span<const ParameterView> parameters) {
+Result<RegionWish> RegionOf(std::span<const ParameterView> parameters) {
+  RegionWish wish;
   const ParameterView* region = FindLast(parameters, "shared_memory_region");
-  if (region == nullptr) return std::string_view();
+  if (region == nullptr) return wish;
   PT_RETURN_IF_ERROR(Require(*region, ParameterKind::kString, "string_param"));
-  return region->text;
+  wish.region = region->text;
+  wish.is_given = !region->text.empty();
+  PT_ASSIGN_OR_RETURN(wish.offset, CountOf(parameters, "shared_memory_offset"));
+  PT_ASSIGN_OR_RETURN(wish.byte_size, CountOf(parameters, "shared_memory_byte_size"));
+  return wish;
 }
 
 Result<uint32_t> ClassesOf(std::span<const ParameterView> parameters) {

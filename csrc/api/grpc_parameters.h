@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "api/region_use.h"
 #include "base/status.h"
 #include "infer/request.h"
 #include "wire/infer_proto.h"
@@ -17,9 +18,9 @@ namespace pt::api {
 Status ApplyRequestParameters(std::span<const wire::ParameterView> parameters,
                               InferRequest* request, bool* wants_empty_final);
 
-// Which shared memory region a tensor's parameters name; empty: none.
-// Errors: InvalidArgument when it is no string.
-Result<std::string_view> RegionOf(std::span<const wire::ParameterView> parameters);
+// What a tensor's parameters say about shared memory. Errors: InvalidArgument for a wrong type or a
+// negative number.
+Result<RegionWish> RegionOf(std::span<const wire::ParameterView> parameters);
 
 // The `classification` parameter of an output; 0: there is none.
 // Errors: InvalidArgument when it is no positive integer.

@@ -5,7 +5,6 @@
 
 #include "api/grpc_parameters.h"
 #include "api/header_forward.h"
-#include "api/rest_infer_head.h"
 #include "infer/validate.h"
 #include "wire/infer_contents.h"
 
@@ -65,8 +64,14 @@ Result<Slice> ReadContents(std::span<const std::string_view> parts, const NamedI
 
 class InputReader {
  public:
-  InputReader(const CallContext& context, const InferMessage& message, const Model& model)
-      : context_(context), message_(message), view_(*message.view), model_(model) {}
+  InputReader(const Service& service, const CallContext& context, const InferMessage& message,
+              InferRequest* request)
+      : service_(service),
+        context_(context),
+        message_(message),
+        view_(*message.view),
+        model_(request->model()),
+        request_(request) {}
 
   Result<NamedInput> Read(const wire::InputTensorView& given) {
     NamedInput input;
@@ -80,24 +85,28 @@ class InputReader {
                                std::to_string(Shape::kMaxRank));
       }
     }
-    PT_RETURN_IF_ERROR(CheckRegion(given));
-    PT_ASSIGN_OR_RETURN(input.data, ReadData(given, input));
+    RegionWish region;
+    if (given.parameters.count > 0) {
+      PT_ASSIGN_OR_RETURN(region, RegionOf(view_.ParametersOf(given.parameters)));
+    }
+    if (region.is_given) {
+      PT_ASSIGN_OR_RETURN(input.data, ReadFromRegion(given, region, input.type));
+    } else {
+      PT_ASSIGN_OR_RETURN(input.data, ReadData(given, input));
+    }
     return input;
   }
 
  private:
-  Status CheckRegion(const wire::InputTensorView& given) {
-    if (given.parameters.count == 0) return {};
-    PT_ASSIGN_OR_RETURN(const std::string_view region,
-                        RegionOf(view_.ParametersOf(given.parameters)));
-    if (region.empty()) return {};
+  Result<Slice> ReadFromRegion(const wire::InputTensorView& given, const RegionWish& region,
+                               DataType type) {
     if (given.contents.count > 0) {
       return InvalidArgument(
           "unexpected 'content' provided when using shared memory for input "
           "tensor " +
           TensorOfModel(given.name, model_));
     }
-    return Unsupported(std::string(kNoClientMemory));
+    return ReadRegion(service_, region, type, context_.pool, request_);
   }
 
   Result<Slice> ReadData(const wire::InputTensorView& given, const NamedInput& input) {
@@ -117,15 +126,18 @@ class InputReader {
     return message_.bytes->RawInput(view_, next_raw_++);
   }
 
+  const Service& service_;
   const CallContext& context_;
   const InferMessage& message_;
   const wire::InferRequestView& view_;
   const Model& model_;
+  InferRequest* const request_;
   size_t next_raw_ = 0;
 };
 
-Status ReadInputs(const CallContext& context, const InferMessage& message, InferRequest* request) {
-  InputReader reader(context, message, request->model());
+Status ReadInputs(const Service& service, const CallContext& context, const InferMessage& message,
+                  InferRequest* request) {
+  InputReader reader(service, context, message, request);
   std::vector<NamedInput> inputs;
   inputs.reserve(message.view->inputs.size());
   for (const wire::InputTensorView& given : message.view->inputs) {
@@ -135,7 +147,21 @@ Status ReadInputs(const CallContext& context, const InferMessage& message, Infer
   return FillInputs(std::move(inputs), request);
 }
 
-Status ReadOutputs(const wire::InferRequestView& view, InferRequest* request, AnswerPlan* plan) {
+Status ReadTarget(const Service& service, const RegionWish& region, OutputChoice* choice,
+                  AnswerPlan* plan) {
+  if (!region.is_given) return {};
+  if (choice->classes > 0) {
+    return InvalidArgument(
+        "expected one of 'classification' and 'shared_memory_region' for an output, got both");
+  }
+  PT_ASSIGN_OR_RETURN(RegionTarget target, FindTarget(service, region));
+  choice->target = static_cast<int>(plan->targets.size());
+  plan->targets.push_back(std::move(target));
+  return {};
+}
+
+Status ReadOutputs(const Service& service, const wire::InferRequestView& view,
+                   InferRequest* request, AnswerPlan* plan) {
   const ModelConfig& config = request->model().config();
   for (const wire::OutputRequestView& given : view.outputs) {
     const int index = config.FindOutput(given.name);
@@ -143,16 +169,14 @@ Status ReadOutputs(const wire::InferRequestView& view, InferRequest* request, An
       return InvalidArgument("unexpected inference output " +
                              TensorOfModel(given.name, request->model()));
     }
-    OutputChoice choice{index, 0};
+    if (plan->Find(index) != nullptr) continue;
+    OutputChoice choice{index};
     if (given.parameters.count > 0) {
       const auto parameters = view.ParametersOf(given.parameters);
       PT_ASSIGN_OR_RETURN(choice.classes, ClassesOf(parameters));
-      PT_ASSIGN_OR_RETURN(const std::string_view region, RegionOf(parameters));
-      if (!region.empty()) {
-        return Unsupported(std::string(kNoClientMemory));
-      }
+      PT_ASSIGN_OR_RETURN(const RegionWish region, RegionOf(parameters));
+      PT_RETURN_IF_ERROR(ReadTarget(service, region, &choice, plan));
     }
-    if (plan->Find(index) != nullptr) continue;
     plan->outputs.push_back(choice);
     request->requested_outputs.push_back(index);
   }
@@ -189,8 +213,8 @@ Result<RequestPtr> BuildInferRequest(const Service& service, const CallContext& 
   for (const auto& [name, value] : *message.forwarded) {
     SetParameter(name, value, &request->parameters);
   }
-  PT_RETURN_IF_ERROR(ReadOutputs(view, request.get(), plan));
-  PT_RETURN_IF_ERROR(ReadInputs(context, message, request.get()));
+  PT_RETURN_IF_ERROR(ReadOutputs(service, view, request.get(), plan));
+  PT_RETURN_IF_ERROR(ReadInputs(service, context, message, request.get()));
   return request;
 }
 

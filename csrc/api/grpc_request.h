@@ -5,7 +5,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "api/region_use.h"
 #include "api/service.h"
 #include "infer/request.h"
 #include "wire/infer_assembler.h"
@@ -18,6 +20,7 @@ namespace pt::api {
 struct OutputChoice {
   int index = 0;         // into ModelConfig::outputs
   uint32_t classes = 0;  // not 0: the best classes instead of the values
+  int target = -1;       // into AnswerPlan::targets; -1: the bytes go into the answer
 };
 
 // What the answer to a request needs to know of it.
@@ -26,7 +29,8 @@ struct AnswerPlan {
   std::string id;
   std::string asked_version;                 // as the client wrote it; empty: the highest
   wire::SmallList<OutputChoice, 4> outputs;  // none: all
-  bool wants_empty_final = false;            // triton_enable_empty_final_response
+  std::vector<RegionTarget> targets;
+  bool wants_empty_final = false;  // triton_enable_empty_final_response
 
   // Null: the client does not want this output.
   const OutputChoice* Find(int index) const;

@@ -1,4 +1,4 @@
-// Log settings over gRPC, and the answers of extensions that this server does not have.
+// Log and trace settings over gRPC, and model control, which this server does not have.
 
 #include <algorithm>
 #include <limits>
@@ -6,9 +6,7 @@
 #include "api/grpc_control.h"
 #include "api/grpc_protobuf.h"
 #include "api/names.h"
-#include "api/rest_infer_head.h"
 #include "wire/proto/control.pb.h"
-#include "wire/proto/shared_memory.pb.h"
 
 namespace pt::api {
 namespace {
@@ -78,17 +76,6 @@ Status CheckTraceUpdate(const inference::TraceSettingRequest& given) {
   return {};
 }
 
-template <typename Request, typename Response>
-Status RegionStatus(std::string_view kind, std::string_view request, std::string* response) {
-  Request given;
-  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
-  if (!given.name().empty()) {
-    return NotFound("Unable to find " + std::string(kind) + " shared memory region: '" +
-                    given.name() + "'");
-  }
-  return WriteMessage(Response(), response);
-}
-
 }  // namespace
 
 Status LogSettings(const Service& service, std::string_view request, std::string* response) {
@@ -121,29 +108,6 @@ Status TraceSetting(const Service& service, std::string_view request, std::strin
   settings["trace_file"].add_value("");
   settings["trace_mode"].add_value("triton");
   return WriteMessage(answer, response);
-}
-
-Status RefuseSharedMemory(const Service& service, std::string_view request, std::string* response) {
-  return Unsupported(std::string(kNoClientMemory));
-}
-
-Status SystemSharedMemoryStatus(const Service& service, std::string_view request,
-                                std::string* response) {
-  return RegionStatus<inference::SystemSharedMemoryStatusRequest,
-                      inference::SystemSharedMemoryStatusResponse>("system", request, response);
-}
-
-Status CudaSharedMemoryStatus(const Service& service, std::string_view request,
-                              std::string* response) {
-  return RegionStatus<inference::CudaSharedMemoryStatusRequest,
-                      inference::CudaSharedMemoryStatusResponse>("cuda", request, response);
-}
-
-Status UnregisterNothing(const Service& service, std::string_view request, std::string* response) {
-  // Both unregister requests have the same single field.
-  inference::SystemSharedMemoryUnregisterRequest given;
-  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
-  return WriteMessage(inference::SystemSharedMemoryUnregisterResponse(), response);
 }
 
 }  // namespace pt::api

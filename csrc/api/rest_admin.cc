@@ -1,4 +1,4 @@
-// Logging and trace settings, shared memory (spec/triton-frontend 1.8, 1.9, 6).
+// Logging and trace settings (spec/triton-frontend 1.9, 6).
 
 #include <limits>
 #include <utility>
@@ -145,18 +145,5 @@ void HandleTraceSetting(RestCall& call) {
       "\"log_frequency\":\"0\",\"trace_file\":\"\",\"trace_mode\":\"triton\"}");
   call.sink->Send(JsonReply(std::move(writer)));
 }
-
-void HandleMemoryStatus(RestCall& call) {
-  JsonWriter writer(call.context.pool, kRoom);
-  writer.Raw("[]");
-  call.sink->Send(JsonReply(std::move(writer)));
-}
-
-void HandleMemoryRegister(RestCall& call) {
-  Refuse(call, Unsupported(std::string(kNoClientMemory)));
-}
-
-// Nothing can be registered, so nothing is left: what unregistering asks for.
-void HandleMemoryUnregister(RestCall& call) { call.sink->Send(EmptyReply(200, kJsonType)); }
 
 }  // namespace pt::api

@@ -34,8 +34,13 @@ void HandleUnload(RestCall& call);
 void HandleLogging(RestCall& call);
 void HandleUpdateLogging(RestCall& call);
 void HandleTraceSetting(RestCall& call);
-void HandleMemoryStatus(RestCall& call);
-void HandleMemoryRegister(RestCall& call);
-void HandleMemoryUnregister(RestCall& call);
+
+// rest_memory.cc
+void HandleSystemMemoryStatus(RestCall& call);
+void HandleSystemMemoryRegister(RestCall& call);
+void HandleSystemMemoryUnregister(RestCall& call);
+void HandleCudaMemoryStatus(RestCall& call);
+void HandleCudaMemoryRegister(RestCall& call);
+void HandleCudaMemoryUnregister(RestCall& call);
 
 }  // namespace pt::api

@@ -70,8 +70,10 @@ Status CheckJsonSize(const Slice& json, uint64_t limit) {
                          " bytes. Use --http-max-input-size to increase the limit.");
 }
 
-Result<std::vector<NamedInput>> CollectInputs(const InferHead& head, const ModelConfig& config,
-                                              Slice binary, BlockPool* pool) {
+Result<std::vector<NamedInput>> CollectInputs(RestCall& call, const InferHead& head, Slice binary,
+                                              InferRequest* request) {
+  const ModelConfig& config = request->model().config();
+  BlockPool* const pool = call.context.pool;
   std::vector<NamedInput> inputs;
   inputs.reserve(head.inputs.size());
   size_t used = 0;
@@ -81,6 +83,11 @@ Result<std::vector<NamedInput>> CollectInputs(const InferHead& head, const Model
     to.type = from.type;
     to.type_name = from.type_name;
     to.shape = from.shape;
+    if (from.region.is_given) {
+      PT_ASSIGN_OR_RETURN(to.data,
+                          ReadRegion(call.service(), from.region, from.type, pool, request));
+      continue;
+    }
     if (from.binary_size < 0) {
       PT_ASSIGN_OR_RETURN(to.data, TensorFromJson(from, pool));
       continue;
@@ -101,7 +108,8 @@ Result<std::vector<NamedInput>> CollectInputs(const InferHead& head, const Model
   return inputs;
 }
 
-Status ResolveOutputs(const InferHead& head, InferRequest* request, InferReplyPlan* plan) {
+Status ResolveOutputs(const Service& service, const InferHead& head, InferRequest* request,
+                      InferReplyPlan* plan) {
   const ModelConfig& config = request->model().config();
   request->requested_outputs.reserve(head.outputs.size());
   plan->outputs.reserve(head.outputs.size());
@@ -114,7 +122,12 @@ Status ResolveOutputs(const InferHead& head, InferRequest* request, InferReplyPl
     if (request->WantsOutput(index) && !request->requested_outputs.empty())
       continue;  // asked twice
     request->requested_outputs.push_back(index);
-    plan->outputs.push_back({index, output.is_binary, output.classes});
+    OutputWish& wish = plan->outputs.emplace_back();
+    wish.index = index;
+    wish.is_binary = output.is_binary;
+    wish.classes = output.classes;
+    if (!output.region.is_given) continue;
+    PT_ASSIGN_OR_RETURN(wish.region, FindTarget(service, output.region));
   }
   return {};
 }
@@ -183,10 +196,9 @@ Status FillFromHead(RestCall& call, const InferHead& head, Slice binary, InferRe
   request->timeout_us = head.timeout_us;
   plan->id = head.id;
   plan->wants_binary = head.wants_binary;
-  PT_RETURN_IF_ERROR(ResolveOutputs(head, request, plan));
-  PT_ASSIGN_OR_RETURN(
-      std::vector<NamedInput> inputs,
-      CollectInputs(head, request->model().config(), std::move(binary), call.context.pool));
+  PT_RETURN_IF_ERROR(ResolveOutputs(call.service(), head, request, plan));
+  PT_ASSIGN_OR_RETURN(std::vector<NamedInput> inputs,
+                      CollectInputs(call, head, std::move(binary), request));
   return FillInputs(std::move(inputs), request);
 }
 

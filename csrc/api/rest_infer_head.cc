@@ -69,6 +69,19 @@ Result<Shape> ReadShape(JsonValue input, std::string_view name) {
   return shape;
 }
 
+// REQUIRES: `parameters` has a shared_memory_region.
+Status ReadRegionWish(JsonValue parameters, RegionWish* wish) {
+  PT_ASSIGN_OR_RETURN(wish->region, StringMember(parameters, "shared_memory_region"));
+  wish->is_given = true;
+  if (const JsonValue offset = parameters.Find("shared_memory_offset")) {
+    PT_ASSIGN_OR_RETURN(wish->offset, Unsigned("shared_memory_offset", offset));
+  }
+  if (const JsonValue size = parameters.Find("shared_memory_byte_size")) {
+    PT_ASSIGN_OR_RETURN(wish->byte_size, Unsigned("shared_memory_byte_size", size));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ParameterValue> ReadCustomParameter(std::string_view key, JsonValue value) {
@@ -207,7 +220,7 @@ Status InferHead::ReadSource(JsonValue input, HeadInput* to) {
     if (region) text += " 'shared_memory_region'";
     return input.ErrorHere(text);
   }
-  if (region) return Unsupported(std::string(kNoClientMemory));
+  if (region) return ReadRegionWish(given, &to->region);
   if (binary) {
     PT_ASSIGN_OR_RETURN(const uint64_t size, Unsigned("binary_data_size", binary));
     to->binary_size = static_cast<int64_t>(
@@ -225,7 +238,13 @@ Status InferHead::ReadOutput(JsonValue output) {
   if (const JsonValue classes = given.Find("classification")) {
     PT_ASSIGN_OR_RETURN(to.classes, Unsigned("classification", classes));
   }
-  if (given.Find("shared_memory_region")) return Unsupported(std::string(kNoClientMemory));
+  if (given.Find("shared_memory_region")) {
+    if (to.classes > 0) {
+      return given.ErrorHere(
+          "expected one of 'classification' and 'shared_memory_region' for an output, got both");
+    }
+    return ReadRegionWish(given, &to.region);
+  }
   if (const JsonValue binary = given.Find("binary_data")) {
     PT_ASSIGN_OR_RETURN(to.is_binary, Bool("binary_data", binary));
   }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/region_use.h"
 #include "base/mutex.h"
 #include "base/status.h"
 #include "infer/parameter.h"
@@ -23,14 +24,12 @@
 
 namespace pt::api {
 
-inline constexpr std::string_view kNoClientMemory =
-    "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable.";
-
 struct HeadInput {
   std::string_view name;
   DataType type = DataType::kInvalid;
   std::string_view type_name;
   Shape shape;
+  RegionWish region;         // given: there the data is
   int64_t binary_size = -1;  // -1: the data is JSON
   wire::JsonValue data;
 };
@@ -39,14 +38,15 @@ struct HeadOutput {
   std::string_view name;
   bool is_binary = false;
   uint64_t classes = 0;  // 0: no classification
+  RegionWish region;     // given: there the data goes
 };
 
 class InferHead {
  public:
   explicit InferHead(int max_json_depth) : document_(max_json_depth) {}
 
-  // Errors: InvalidArgument with Triton's text and the path to the fault; Unsupported for shared
-  // memory. Nothing of the head may be used then.
+  // Errors: InvalidArgument with Triton's text and the path to the fault. Nothing of the head may
+  // be used then.
   Status Read(std::string_view text);
   bool IsOf(std::string_view text) const { return is_valid_ && text_ == text; }
 

@@ -91,6 +91,10 @@ class Encoder {
     has_outputs_ = true;
     writer_.Raw(",\"datatype\":\"").Raw(DataTypeName(tensor.type)).Raw("\",\"shape\":");
     WriteShape(tensor.shape, &writer_);
+    if (wish != nullptr && wish->region.region) {
+      writer_.Raw("}");
+      return api::WriteOutput(wish->region, spec.name, tensor.data);
+    }
     if (wish != nullptr ? wish->is_binary : plan_.wants_binary) {
       writer_.Raw(",\"parameters\":{\"binary_data_size\":");
       writer_.Integer(static_cast<uint64_t>(tensor.data.size)).Raw("}}");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/http_call.h"
+#include "api/region_use.h"
 #include "infer/model.h"
 #include "infer/response.h"
 #include "wire/content_coding.h"
@@ -22,6 +23,7 @@ struct OutputWish {
   int index = 0;  // into ModelConfig::outputs
   bool is_binary = false;
   uint64_t classes = 0;
+  RegionTarget region;  // with a region: there the bytes go, not into the answer
 };
 
 struct InferReplyPlan {

@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace pt::api {
@@ -11,6 +12,12 @@ Service::Service(ServiceOptions options, repo::Repository* repository, Logger* l
       extensions_{"classification",  "model_repository",    "model_repository(unload_dependents)",
                   "schedule_policy", "model_configuration", "binary_tensor_data",
                   "parameters",      "statistics",          "logging"} {}
+
+void Service::AllowClientMemory(RegionTable* regions) {
+  regions_ = regions;
+  const auto after = std::find(extensions_.begin(), extensions_.end(), "binary_tensor_data");
+  extensions_.insert(after, {"system_shared_memory"});
+}
 
 bool Service::is_ready() const {
   if (!is_live() || is_draining()) return false;

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "infer/request.h"
 #include "repo/repository.h"
+#include "tensor/regions.h"
 
 namespace pt::api {
 
@@ -49,6 +50,10 @@ class Service {
   const ServiceOptions& options() const { return options_; }
   repo::Repository& repository() const { return *repository_; }
   Logger* logger() const { return logger_; }
+  // What clients have registered; null: they may not.
+  RegionTable* regions() const { return regions_; }
+  // Lets clients register memory. REQUIRES: called before the first request.
+  void AllowClientMemory(RegionTable* regions);
   // The protocol extensions in the order of spec/triton-frontend 1.6 that this server has.
   const std::vector<std::string>& extensions() const { return extensions_; }
 
@@ -67,6 +72,7 @@ class Service {
   const ServiceOptions options_;
   repo::Repository* const repository_;
   Logger* const logger_;
+  RegionTable* regions_ = nullptr;
   std::vector<std::string> extensions_;
   std::atomic<bool> is_live_{false};
   std::atomic<bool> is_draining_{false};

@@ -1,0 +1,114 @@
+// The shared memory extensions over REST (spec/triton-frontend 1.8).
+
+#include <string>
+#include <utility>
+
+#include "api/region_use.h"
+#include "api/rest_handlers.h"
+#include "api/rest_reply.h"
+#include "wire/json_reader.h"
+#include "wire/json_writer.h"
+
+namespace pt::api {
+namespace {
+
+using wire::JsonDocument;
+using wire::JsonValue;
+using wire::JsonWriter;
+
+constexpr size_t kRoom = 512;
+
+void Answer(RestCall& call, const Status& status) {
+  call.sink->Send(status.ok() ? EmptyReply(200, kJsonType) : ErrorReply(status, kJsonType));
+}
+
+Result<uint64_t> UnsignedMember(JsonValue root, std::string_view key) {
+  Result<uint64_t> number = root.Find(key).AsUint64();
+  if (!number.ok()) return wire::UnableToParse(key, number.status());
+  return number;
+}
+
+Result<ShmRegionSpec> ReadSystemSpec(std::string_view name, JsonValue root) {
+  ShmRegionSpec spec;
+  spec.name = name;
+  const JsonValue key = root.Find("key");
+  if (!key) return InvalidArgument("Shared memory register request has no 'key' field");
+  const Result<std::string_view> text = key.AsString();
+  if (!text.ok()) return wire::UnableToParse("key", text.status());
+  spec.key = *text;
+  if (root.Find("offset")) {
+    PT_ASSIGN_OR_RETURN(spec.offset, UnsignedMember(root, "offset"));
+  }
+  if (!root.Find("byte_size")) {
+    return InvalidArgument("Shared memory register request has no 'byte_size' field");
+  }
+  PT_ASSIGN_OR_RETURN(spec.byte_size, UnsignedMember(root, "byte_size"));
+  return spec;
+}
+
+Status RegisterSystem(RestCall& call) {
+  RegionTable* regions = call.service().regions();
+  if (regions == nullptr) return Unsupported(std::string(kNoClientMemory));
+  if (call.path.region.empty()) {
+    return InvalidArgument("'region name' is necessary to register system shared memory region");
+  }
+  JsonDocument document(call.service().options().max_json_depth);
+  PT_RETURN_IF_ERROR(document.Parse(call.body.view()));
+  if (!document.root().is_object()) {
+    return document.root().ErrorHere("attempt to access JSON non-object as object");
+  }
+  PT_ASSIGN_OR_RETURN(ShmRegionSpec spec, ReadSystemSpec(call.path.region, document.root()));
+  return regions->RegisterSystem(std::move(spec));
+}
+
+void WriteStatus(const Region& region, JsonWriter* writer) {
+  writer->Raw("{\"name\":").String(region.name());
+  if (region.kind() == RegionKind::kSystem) {
+    const auto& system = static_cast<const ShmRegion&>(region);
+    writer->Raw(",\"key\":").String(system.key());
+    writer->Raw(",\"offset\":").Integer(system.offset());
+  }
+  writer->Raw(",\"byte_size\":").Integer(region.byte_size()).Raw("}");
+}
+
+void SendStatus(RestCall& call, RegionKind kind) {
+  std::vector<RegionRef> found;
+  if (call.service().regions() != nullptr) {
+    Result<std::vector<RegionRef>> listed = call.service().regions()->List(kind, call.path.region);
+    if (!listed.ok()) return Answer(call, listed.status());
+    found = std::move(listed).value();
+  }
+  JsonWriter writer(call.context.pool, kRoom);
+  writer.Raw("[");
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (i > 0) writer.Raw(",");
+    WriteStatus(*found[i], &writer);
+  }
+  writer.Raw("]");
+  call.sink->Send(JsonReply(std::move(writer)));
+}
+
+void Unregister(RestCall& call, RegionKind kind) {
+  if (call.service().regions() != nullptr) {
+    call.service().regions()->Unregister(kind, call.path.region);
+  }
+  Answer(call, {});
+}
+
+}  // namespace
+
+void HandleSystemMemoryStatus(RestCall& call) { SendStatus(call, RegionKind::kSystem); }
+
+void HandleSystemMemoryRegister(RestCall& call) { Answer(call, RegisterSystem(call)); }
+
+void HandleSystemMemoryUnregister(RestCall& call) { Unregister(call, RegionKind::kSystem); }
+
+void HandleCudaMemoryStatus(RestCall& call) { SendStatus(call, RegionKind::kCuda); }
+
+void HandleCudaMemoryRegister(RestCall& call) {
+  Answer(call, Unsupported(std::string(kNoClientMemory)));
+}
+
+void HandleCudaMemoryUnregister(RestCall& call) { Unregister(call, RegionKind::kCuda); }
+
+}  // namespace pt::api
