@@ -80,6 +80,9 @@ class Stream:
 def option_table() -> list[dict[str, Any]]:
     """Every option: name, type, default, minimum, maximum, unit, group, help, active."""
 
+def guard_process() -> None:
+    """Survives clients that shrink their shared memory. For programs that are servers."""
+
 def tune_process() -> None:
     """Keeps freed memory in the process. For programs that are servers."""
 

@@ -34,6 +34,7 @@ def serve_until_stopped(triton: Triton, period_s: float) -> None:
         period_s: How often an idle server gives memory back, in seconds.
     """
     _core.tune_process()
+    _core.guard_process()
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with _sigterm_raises():

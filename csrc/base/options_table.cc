@@ -33,6 +33,7 @@ constexpr Under kRepository{"Model repository", kActive};
 constexpr Under kRepositoryLater{"Model repository", kAccepted};
 constexpr Under kScheduling{"Scheduling and caching", kAccepted};
 constexpr Under kDevices{"Memory and devices", kAccepted};
+constexpr Under kMemory{"Memory and devices", kActive};
 constexpr Under kTracing{"Tracing", kAccepted};
 constexpr Under kCloud{"Cloud endpoints", kActive};
 constexpr Under kCloudLater{"Cloud endpoints", kAccepted};
@@ -166,7 +167,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     List("cache-config", "CACHE,KEY=VALUE", {"Scheduling and caching", kActive}, "The response cache: local,size=BYTES"),
     Text("cache-directory", "/opt/tritonserver/caches", "path", kScheduling, "Directory with response caches"),
 
-    Bool("allow-client-shm", "false", kDevices, "Let clients register shared memory"),
+    Text("allow-client-shm", "auto", "auto|true|false", kMemory, "Let clients register shared memory; auto: where only this machine can connect"),
     Bool("enable-peer-access", "true", kDevices, "Let GPUs read each other's memory"),
     Int("pinned-memory-pool-byte-size", "268435456", {-kMaxBytes, kMaxBytes}, "bytes", kDevices, "Pinned host memory for transfers to GPUs"),
     List("cuda-memory-pool-byte-size", "GPU:BYTES", kDevices, "Memory pool of a GPU"),

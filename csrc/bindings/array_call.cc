@@ -79,10 +79,14 @@ PyRef ArrayCall::MakeArray(GatheredInput* input) {
   InputSlot& slot = slots_[input->index];
   if (slot.owner == nullptr) slot.owner = model_.types.NewBlockOwner();
   if (slot.owner == nullptr) return {};
-  // The bytes are this request's alone, or a buffer of ours: the user may write to them.
+  // The bytes are this request's alone, or a buffer of ours: the user may write to them. Not so
+  // those of a region, which the client may send again.
   char* data = const_cast<char*>(input->bytes.data);
+  const bool is_client_memory = input->bytes.owner->is_client_memory();
   slot.owner->Set(std::move(input->bytes.owner));
-  return ViewArray(spec, input->shape, data, slot.owner);
+  PyRef array = ViewArray(spec, input->shape, data, slot.owner);
+  if (array && is_client_memory) MakeReadOnly(array.get());
+  return array;
 }
 
 PyRef ArrayCall::NamesOfInputs() {

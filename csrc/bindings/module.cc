@@ -3,6 +3,7 @@
 
 #define PT_IMPORT_NUMPY
 #include "base/options.h"
+#include "bindings/errors.h"
 #include "bindings/native_types.h"
 #include "bindings/numpy_api.h"
 #include "bindings/process.h"
@@ -66,5 +67,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("option_table", &OptionTable, "Every option of the server, one dict a row.");
   module.def("tune_process", &pt::bindings::TuneProcess,
              "Keeps freed memory in the process. For programs that are servers.");
+  module.def(
+      "guard_process", [] { pt::bindings::ThrowIfError(pt::bindings::GuardProcess()); },
+      "Survives clients that shrink their shared memory. For programs that are servers.");
   module.def("trim_process", &pt::bindings::TrimProcess, "Gives freed memory back to the system.");
 }

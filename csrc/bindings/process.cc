@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 
+#include "tensor/fault_guard.h"
+
 namespace pt::bindings {
 
 void TuneProcess() {
@@ -9,6 +11,8 @@ void TuneProcess() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
 }
+
+Status GuardProcess() { return FaultGuard::Install(); }
 
 void TrimProcess() { malloc_trim(0); }
 

@@ -1,8 +1,10 @@
-// TuneProcess: settings of the whole process that make serving faster. Only our own entry points
-// (Triton.serve and run, the command line) call it, never an import and never a host program.
+// Settings of the whole process. Only our own entry points (Triton.serve, the command line) make
+// them, never an import and never a host program.
 //
 // Thread rule: any thread; idempotent.
 #pragma once
+
+#include "base/status.h"
 
 namespace pt::bindings {
 
@@ -11,5 +13,9 @@ namespace pt::bindings {
 void TuneProcess();
 // Gives freed memory back to the system; for a server that has become idle.
 void TrimProcess();
+
+// Lets callables read client memory in place: a client that takes it away meanwhile then breaks its
+// own request, not the process (tensor/fault_guard.h).
+Status GuardProcess();
 
 }  // namespace pt::bindings

@@ -92,6 +92,10 @@ PyRef ViewArray(const PyTensorSpec& spec, const Shape& shape, char* data, BlockO
   return array;
 }
 
+void MakeReadOnly(PyObject* array) {
+  PyArray_CLEARFLAGS(reinterpret_cast<PyArrayObject*>(array), NPY_ARRAY_WRITEABLE);
+}
+
 PyRef DecodeBytesArray(const Shape& shape, const std::vector<std::string_view>& parts) {
   const auto* dims = reinterpret_cast<const npy_intp*>(shape.dims().data());
   PyRef array = PyRef::Steal(PyArray_SimpleNew(shape.rank(), dims, NPY_OBJECT));

@@ -37,6 +37,9 @@ void NarrowBf16(const float* from, char* to, int64_t count);
 // An array over `data`, writable, with `owner` as its base object. Null with a Python error set.
 PyRef ViewArray(const PyTensorSpec& spec, const Shape& shape, char* data, BlockOwnerObject* owner);
 
+// Takes an array's right to be written.
+void MakeReadOnly(PyObject* array);
+
 // An object array of `bytes` from length-prefixed elements that follow each other in `parts`.
 // Null with a Python error set.
 PyRef DecodeBytesArray(const Shape& shape, const std::vector<std::string_view>& parts);

@@ -37,8 +37,11 @@ PyRef MakeInputArray(const PyModel& model, const InputTensor& input) {
   PyRef holder = PyRef::Steal(reinterpret_cast<PyObject*>(model.types.NewBlockOwner()));
   if (!holder) return {};
   auto* owner = reinterpret_cast<BlockOwnerObject*>(holder.get());
+  const bool is_client_memory = bytes.owner->is_client_memory();
   owner->Set(std::move(bytes.owner));
-  return ViewArray(spec, tensor.shape, const_cast<char*>(bytes.data), owner);
+  PyRef array = ViewArray(spec, tensor.shape, const_cast<char*>(bytes.data), owner);
+  if (array && is_client_memory) MakeReadOnly(array.get());
+  return array;
 }
 
 PyRef MakeData(const PyModel& model, const InferRequest& request) {

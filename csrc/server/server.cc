@@ -29,6 +29,7 @@
 #include "server/front.h"
 #include "server/repository_metrics.h"
 #include "server/settings.h"
+#include "tensor/regions.h"
 
 namespace pt::server {
 namespace {
@@ -46,6 +47,7 @@ struct Run {
     services.grpc = &grpc;
     services.logger = logger;
     services.limits = settings.limits;
+    if (settings.allows_client_memory) service.AllowClientMemory(&regions);
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
     prometheus.AddCustom(custom);
@@ -53,6 +55,7 @@ struct Run {
     AddRepositoryMetrics(*repository, &prometheus);
   }
 
+  RegionTable regions;
   api::Service service;
   api::Prometheus prometheus;
   api::RestService rest;

@@ -157,6 +157,19 @@ Status CheckCollisions(const std::vector<Endpoint>& endpoints) {
   return {};
 }
 
+bool IsLocal(const Endpoint& endpoint) {
+  const std::string& address = endpoint.listen.address;
+  return !endpoint.listen.unix_path.empty() || address == "localhost" || address == "::1" ||
+         address.substr(0, 4) == "127.";
+}
+
+// Who names a key reads and writes memory of this machine: nobody from elsewhere, unless told so.
+bool ReadAllowsClientMemory(const OptionValues& options, const std::vector<Endpoint>& endpoints) {
+  const std::string wanted = options.GetString("allow-client-shm");
+  if (wanted != "auto") return wanted == "true";
+  return std::all_of(endpoints.begin(), endpoints.end(), IsLocal);
+}
+
 }  // namespace
 
 Result<Settings> ReadSettings(const OptionValues& options) {
@@ -174,6 +187,7 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   PT_ASSIGN_OR_RETURN(settings.cache_bytes, ReadCacheBytes(options));
   settings.limits = ReadLimits(options);
   PT_ASSIGN_OR_RETURN(settings.service, ReadService(options));
+  settings.allows_client_memory = ReadAllowsClientMemory(options, settings.endpoints);
   settings.host_metrics =
       options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
   PT_ASSIGN_OR_RETURN(settings.repositories, ReadRepositories(options));

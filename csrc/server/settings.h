@@ -28,6 +28,7 @@ struct Settings {
   ConnectionLimits limits;
   api::ServiceOptions service;
   api::HostMetrics host_metrics = api::HostMetrics::kOn;
+  bool allows_client_memory = false;
   LogOptions log;
   repo::RepositoryOptions repositories;
   backend::WorkerBackendOptions workers;
