@@ -297,3 +297,13 @@ def test_only_this_machine_may_register_unless_told_so(start, options, status):
     assert got == status, answer
     has_extension = "system_shared_memory" in server.get("/v2")[1].decode()
     assert has_extension == (status == 500)
+
+
+def test_registering_asks_for_the_access_token_by_default(start):
+    server = start("small.py")
+    status, answer = server.call("POST", "/v2/systemsharedmemory/region/r/register", b"{}")
+    assert status == 403, answer
+    client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.grpc}")
+    text = error_of(lambda: client.register_system_shared_memory("r", "/none", 1))
+    assert "restricted" in text
+    client.close()

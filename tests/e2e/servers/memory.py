@@ -8,10 +8,10 @@ import numpy as np
 
 from pytriton.decorators import batch
 from pytriton.model_config import ModelConfig, Tensor
-from pytriton.triton import Triton
+from pytriton.triton import Triton, TritonSecurityConfig
 
 Arrays = dict[str, np.ndarray]
-triton = Triton()
+triton = Triton(security_config=TritonSecurityConfig(restricted_endpoints=[]))
 
 
 @batch
