@@ -71,7 +71,8 @@ Status SystemSharedMemoryUnregister(const Service& service, std::string_view req
 
 Status CudaSharedMemoryRegister(const Service& service, std::string_view request,
                                 std::string* response) {
-  return Unsupported(std::string(kNoClientMemory));
+  const bool is_allowed = service.regions() != nullptr;
+  return Unsupported(std::string(is_allowed ? kNoCudaMemory : kNoClientMemory));
 }
 
 Status CudaSharedMemoryStatus(const Service& service, std::string_view request,

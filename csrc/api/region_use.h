@@ -15,6 +15,9 @@ namespace pt::api {
 
 inline constexpr std::string_view kNoClientMemory =
     "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable.";
+// What registering CUDA memory answers: this server knows no GPU.
+inline constexpr std::string_view kNoCudaMemory =
+    "failed to register CUDA shared memory region: GPUs not supported";
 
 // As the client wrote it; `region` borrows from the request.
 struct RegionWish {

@@ -106,7 +106,8 @@ void HandleSystemMemoryUnregister(RestCall& call) { Unregister(call, RegionKind:
 void HandleCudaMemoryStatus(RestCall& call) { SendStatus(call, RegionKind::kCuda); }
 
 void HandleCudaMemoryRegister(RestCall& call) {
-  Answer(call, Unsupported(std::string(kNoClientMemory)));
+  const bool is_allowed = call.service().regions() != nullptr;
+  Answer(call, Unsupported(std::string(is_allowed ? kNoCudaMemory : kNoClientMemory)));
 }
 
 void HandleCudaMemoryUnregister(RestCall& call) { Unregister(call, RegionKind::kCuda); }
