@@ -20,7 +20,7 @@
 #include "infer/model_config.h"
 
 namespace inference {
-class ModelConfig;  // NOLINT(bugprone-forward-declaration-namespace): generated; ours is pt::ModelConfig
+class ModelConfig;  // NOLINT(bugprone-forward-declaration-namespace): the generated one
 }
 
 namespace pt::repo {
