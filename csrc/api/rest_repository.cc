@@ -30,7 +30,7 @@ Result<bool> WantsReadyOnly(RestCall& call) {
   PT_RETURN_IF_ERROR(document.Parse(call.body.view()));
   const JsonValue ready = document.root().Find("ready");
   if (!ready) return false;
-  const Result<bool> flag = ready.AsBool();
+  Result<bool> flag = ready.AsBool();
   if (!flag.ok()) return ready.ErrorHere("Invalid value for 'ready': expected a boolean");
   return flag;
 }

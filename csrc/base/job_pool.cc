@@ -12,7 +12,7 @@ constexpr size_t kThreadNameSize = 15;  // the kernel's limit, without the final
 
 }  // namespace
 
-JobPool::JobPool(std::string name, int max_threads)
+JobPool::JobPool(const std::string& name, int max_threads)
     : name_(name.substr(0, kThreadNameSize)),
       max_threads_(static_cast<size_t>(std::max(1, max_threads))) {}
 

@@ -17,7 +17,7 @@ namespace pt {
 class JobPool {
  public:
   // `name` is given to the threads (15 characters are kept).
-  JobPool(std::string name, int max_threads);
+  JobPool(const std::string& name, int max_threads);
   ~JobPool();
   JobPool(const JobPool&) = delete;
   JobPool& operator=(const JobPool&) = delete;

@@ -53,7 +53,8 @@ Result<std::vector<ModelPlace>> FindModel(const std::vector<std::string>& reposi
                                           const std::string& name) {
   std::vector<ModelPlace> places;
   for (const std::string& repository : repositories) {
-    const std::string path = repository + "/" + name;
+    std::string path = repository;
+    path.append("/").append(name);
     struct stat info = {};
     if (stat(path.c_str(), &info) == 0) {
       if (S_ISDIR(info.st_mode)) places.push_back({name, repository, path, {}});

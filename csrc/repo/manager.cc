@@ -108,35 +108,39 @@ void Manager::Unload(const std::string& name, Trace trace, UnloadDone done) {
 void Manager::Enqueue(Task task) {
   const std::string name = task.request.name;
   const bool is_unload = static_cast<bool>(task.unload_done);
+  bool is_begun = false;
+  bool is_refused = false;
   {
     MutexLock lock(&mu_);
-    if (is_closed_) {
-      // Told below, without the lock.
-    } else if (Record& record = records_[name]; record.is_busy) {
-      record.is_wished = record.is_wished || task.is_wished;
-      Task* last = record.waiting.empty() ? nullptr : &record.waiting.back();
-      const bool is_same = !is_unload && last != nullptr && !last->unload_done &&
-                           last->key == task.key && last->settled == task.settled;
-      if (is_same) {
-        for (OutcomeDone& done : task.load_done) last->load_done.push_back(std::move(done));
-      } else {
-        record.waiting.push_back(std::move(task));
-      }
-      return;
-    } else {
-      record.is_busy = true;
-      record.is_wished = record.is_wished || task.is_wished;
-      ++busy_;
-      record.waiting.push_back(std::move(task));
-      if (!is_unload) {
-        pool_.Post([this, name] { RunNext(name); });
-        return;
-      }
-    }
+    if (!is_closed_) is_begun = EnqueueLocked(&task);
+    is_refused = is_closed_;
   }
-  if (!task.load_done.empty()) return task.load_done.front()(Closing());
-  if (task.unload_done) return task.unload_done(Closing().reason);
+  if (is_refused) {
+    for (const OutcomeDone& done : task.load_done) done(Closing());
+    if (is_unload) task.unload_done(Closing().reason);
+    return;
+  }
+  if (!is_begun) return;  // behind what the model is busy with
+  if (!is_unload) return pool_.Post([this, name] { RunNext(name); });
   RunNext(name);  // an unload blocks nobody: it needs no thread, and waits for none
+}
+
+bool Manager::EnqueueLocked(Task* task) {
+  Record& record = records_[task->request.name];
+  record.is_wished = record.is_wished || task->is_wished;
+  Task* last = record.waiting.empty() ? nullptr : &record.waiting.back();
+  const bool is_same = record.is_busy && !task->unload_done && last != nullptr &&
+                       !last->unload_done && last->key == task->key &&
+                       last->settled == task->settled;
+  if (is_same) {
+    for (OutcomeDone& done : task->load_done) last->load_done.push_back(std::move(done));
+    return false;
+  }
+  record.waiting.push_back(std::move(*task));
+  if (record.is_busy) return false;
+  record.is_busy = true;
+  ++busy_;
+  return true;
 }
 
 void Manager::RunNext(const std::string& name) {

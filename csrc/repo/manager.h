@@ -82,6 +82,9 @@ class Manager {
   };
 
   void Enqueue(Task task) EXCLUDES(mu_);
+  // Puts it into its model's line, or joins it to one that waits there. True: the model was idle
+  // and the caller must run what waits.
+  bool EnqueueLocked(Task* task) REQUIRES(mu_);
   void RunNext(const std::string& name) EXCLUDES(mu_);
   LoadOutcome RunLoad(const Task& task, const std::optional<ServedModel>& before);
   Status Find(const std::string& name, std::string* dir) const;

@@ -66,6 +66,7 @@ void ModelRepositories::RunStart() {
       options_.mode == ControlMode::kNone || options_.load_models == std::vector<std::string>{"*"};
   if (!loads_all) return LoadAtStart(options_.load_models);
   std::vector<std::string> names;
+  names.reserve(layout.models.size());
   for (const ModelPlace& place : layout.models) names.push_back(place.name);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   LoadAtStart(names);

@@ -183,7 +183,7 @@ void VersionTable::Publish(const std::string& name, std::vector<ReadyVersion> re
   // The holds go after the lock: `holds` was made before it.
 }
 
-int VersionTable::Retire(const Retirement& retire, std::function<void()> gone) {
+int VersionTable::Retire(const Retirement& retire, const std::function<void()>& gone) {
   std::vector<Hold> holds;
   {
     MutexLock lock(&mu_);

@@ -70,7 +70,7 @@ class VersionTable {
       EXCLUDES(mu_);
   // Takes versions that serve out of the router; `gone` runs when the last of them has answered its
   // last request and is destroyed (at once when there is none). The number that is going.
-  int Retire(const Retirement& retire, std::function<void()> gone) EXCLUDES(mu_);
+  int Retire(const Retirement& retire, const std::function<void()>& gone) EXCLUDES(mu_);
   // Failed loads of that model are no longer held against it; kNone forgets what is unavailable.
   void Clear(const std::string& name, Trace trace) EXCLUDES(mu_);
 

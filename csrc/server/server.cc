@@ -172,7 +172,7 @@ Status Server::Impl::Start() {
   next->services.pool = pool.get();
   next->services.budget = &budget;
   next->service.set_live(true);
-  const Status status = next->front.Start(settings.endpoints);
+  Status status = next->front.Start(settings.endpoints);
   if (!status.ok()) {
     PT_LOG(logger.get(), kError, status.message());
     return status;
@@ -222,7 +222,7 @@ Status Server::Stop() { return impl_->Stop(); }
 
 Result<bool> Server::AwaitModels(TimePoint deadline) {
   if (impl_->models == nullptr) return true;
-  const Result<bool> over = impl_->models->AwaitStart(deadline);
+  Result<bool> over = impl_->models->AwaitStart(deadline);
   if (over.ok()) return over;
   PT_LOG(impl_->logger.get(), kError, over.status().ToString());
   if (!impl_->settings.exit_on_error) return true;
