@@ -30,7 +30,7 @@ Status ModelReady(const Service& service, std::string_view request, std::string*
   // An unknown model is an answer; a version that is no number is the client's mistake.
   if (!model.ok() && model.status().code() == Code::kInvalidArgument) return model.status();
   inference::ModelReadyResponse answer;
-  answer.set_ready(model.ok() && !service.is_draining());
+  answer.set_ready(model.ok() && (*model)->is_healthy() && !service.is_draining());
   return WriteMessage(answer, response);
 }
 

@@ -99,7 +99,7 @@ void HandleModelMetadata(RestCall& call) {
 
 void HandleModelReady(RestCall& call) {
   const Result<ModelHandle> model = call.service().FindModel(call.path.model, call.path.version);
-  if (model.ok() && !call.service().is_draining()) {
+  if (model.ok() && (*model)->is_healthy() && !call.service().is_draining()) {
     return call.sink->Send(EmptyReply(200, kPlainType));
   }
   call.sink->Send(ErrorReply(400, "Model version not ready", kPlainType));

@@ -33,6 +33,8 @@ Status Model::Start() {
   return scheduler_->Start();
 }
 
+bool Model::is_healthy() const { return backend_ == nullptr || backend_->Health().ok(); }
+
 ModelHandle Model::Acquire() { return gate_.TryEnter() ? ModelHandle(this) : ModelHandle(); }
 
 void Model::Stop() {

@@ -65,6 +65,9 @@ class Model {
   ModelStats& stats() { return stats_; }
   const ModelStats& stats() const { return stats_; }
 
+  // Whether it can execute now: false while every worker process of it is dead.
+  bool is_healthy() const;
+
   // An empty handle once the version drains.
   ModelHandle Acquire();
   // Refuses new handles; `drained` runs once when the last handle went (on that thread: keep it

@@ -21,6 +21,8 @@ import triton_python_backend_utils as pb_utils
 
 class TritonPythonModel:
     def initialize(self, args):
+        if os.path.exists("broken"):
+            raise RuntimeError("broken")
         print("started é " + args["model_instance_name"])
 
     def execute(self, requests):
@@ -122,3 +124,15 @@ def test_workers_end_with_a_killed_server(start, tmp_path):
     assert workers_of(pid)
     server.kill()
     wait_until(lambda: not workers_of(pid), "the workers to end")
+
+
+def test_a_model_whose_worker_cannot_come_back_is_not_ready(start, tmp_path):
+    server = serve(start, tmp_path)
+    assert server.get("/v2/models/twice/ready")[0] == 200
+    flag = tmp_path / "broken"
+    flag.touch()
+    assert ask(server, -1)[0] == 500
+    wait_until(lambda: server.get("/v2/models/twice/ready")[0] == 400, "the model to be unready")
+    flag.unlink()
+    wait_until(lambda: server.get("/v2/models/twice/ready")[0] == 200, "the model to be ready")
+    assert ask(server, 1)[0] == 200
