@@ -70,8 +70,8 @@ Status CheckJsonSize(const Slice& json, uint64_t limit) {
                          " bytes. Use --http-max-input-size to increase the limit.");
 }
 
-Result<std::vector<NamedInput>> CollectInputs(RestCall& call, const InferHead& head, Slice binary,
-                                              InferRequest* request) {
+Result<std::vector<NamedInput>> CollectInputs(RestCall& call, const InferHead& head,
+                                              const Slice& binary, InferRequest* request) {
   const ModelConfig& config = request->model().config();
   BlockPool* const pool = call.context.pool;
   std::vector<NamedInput> inputs;
@@ -186,8 +186,8 @@ Status FillRaw(RestCall& call, Slice body, InferRequest* request, InferReplyPlan
   return FillInputs(std::move(inputs), request);
 }
 
-Status FillFromHead(RestCall& call, const InferHead& head, Slice binary, InferRequest* request,
-                    InferReplyPlan* plan) {
+Status FillFromHead(RestCall& call, const InferHead& head, const Slice& binary,
+                    InferRequest* request, InferReplyPlan* plan) {
   request->id = head.id;
   request->parameters = head.parameters;
   request->priority = head.priority;
@@ -197,8 +197,7 @@ Status FillFromHead(RestCall& call, const InferHead& head, Slice binary, InferRe
   plan->id = head.id;
   plan->wants_binary = head.wants_binary;
   PT_RETURN_IF_ERROR(ResolveOutputs(call.service(), head, request, plan));
-  PT_ASSIGN_OR_RETURN(std::vector<NamedInput> inputs,
-                      CollectInputs(call, head, std::move(binary), request));
+  PT_ASSIGN_OR_RETURN(std::vector<NamedInput> inputs, CollectInputs(call, head, binary, request));
   return FillInputs(std::move(inputs), request);
 }
 

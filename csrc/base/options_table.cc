@@ -53,6 +53,7 @@ constexpr OptionSpec Bool(std::string_view name, std::string_view value, Under u
   return {name, OptionType::kBool, value, 0, 0, "", under.group, help, under.support};
 }
 
+// NOLINTNEXTLINE(readability-function-size): a row of the table, argument by argument
 constexpr OptionSpec Int(std::string_view name, std::string_view value, Range range,
                          std::string_view unit, Under under, std::string_view help) {
   return {name, OptionType::kInt, value, range.min,    range.max,

@@ -199,7 +199,7 @@ int Loop::WaitMillis() const {
   const auto now = std::chrono::steady_clock::now();
   if (timers_.front().when <= now) return 0;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.front().when - now);
-  return static_cast<int>(std::min<int64_t>(left.count(), 60 * 1000));
+  return static_cast<int>(std::min<int64_t>(left.count(), 60000));
 }
 
 void Loop::RunTimers() {

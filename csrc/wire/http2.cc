@@ -80,6 +80,7 @@ struct Http2Session::Callbacks {
     return 0;
   }
 
+  // NOLINTBEGIN(readability-function-size): nghttp2 says what its callbacks take
   static int OnHeader(nghttp2_session*, const nghttp2_frame*, const uint8_t* name, size_t name_size,
                       const uint8_t* value, size_t value_size, uint8_t, void* user) {
     if (Self(user).head_.Add(View(name, name_size), View(value, value_size))) return 0;
@@ -165,6 +166,7 @@ struct Http2Session::Callbacks {
     self.produced_ += 9 + count;
     return 0;
   }
+  // NOLINTEND(readability-function-size)
 
   static void Install(nghttp2_session_callbacks* to) {
     nghttp2_session_callbacks_set_on_begin_frame_callback(to, OnBeginFrame);

@@ -3,6 +3,7 @@
 // Thread rule: not thread-safe unless said.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,7 +34,7 @@ class FakeResponder final : public Responder {
 struct SchedulerLog {
   Status start_status;
   int starts = 0;
-  int stops = 0;
+  std::atomic<int> stops{0};      // models stop on threads of their own
   std::vector<size_t> submitted;  // sizes of the lists
   RequestList kept;
   std::function<void()> on_submit;
