@@ -40,7 +40,7 @@ Code CodeOf(uint8_t code) {
 Slice CopyInto(BlockPool* pool, std::string_view bytes) {
   BlockRef block = pool->Allocate(bytes.size());
   if (!block) return {};
-  std::memcpy(block->data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(block->data(), bytes.data(), bytes.size());
   const char* data = block->data();
   return {std::move(block), data, bytes.size()};
 }

@@ -26,7 +26,7 @@ TensorRecord WorkerLoans::Describe(uint16_t index, const TensorView& tensor) {
   if (!offset) {
     BlockRef block = pool_->Allocate(std::max(loan.size, BlockPool::kSharedBytes));
     if (!block) return record;
-    std::memcpy(block->data(), loan.data, loan.size);
+    if (loan.size > 0) std::memcpy(block->data(), loan.data, loan.size);
     const char* data = block->data();
     loan = Slice(std::move(block), data, loan.size);
     offset = region->Locate(data, loan.size);

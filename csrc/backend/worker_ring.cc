@@ -93,7 +93,7 @@ bool WorkerRing::Write(ToWorker type, bool is_elsewhere, std::string_view payloa
   const uint32_t header[2] = {size, code};
   char* at = ring + (write_position_ & kMask);
   std::memcpy(at, header, kHeader);
-  std::memcpy(at + kHeader, payload.data(), size);
+  if (size > 0) std::memcpy(at + kHeader, payload.data(), size);
   write_position_ += needed;
   words_->to_tail.store(write_position_, std::memory_order_seq_cst);
   if (words_->worker_sleeps.load(std::memory_order_seq_cst) != 0) {

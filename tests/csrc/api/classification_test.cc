@@ -13,7 +13,7 @@ namespace {
 template <typename T>
 TensorView Tensor(DataType type, Shape shape, const std::vector<T>& values) {
   std::string bytes(values.size() * sizeof(T), '\0');
-  std::memcpy(bytes.data(), values.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
   return {type, std::move(shape), Slice::OfString(std::move(bytes))};
 }
 
