@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -67,3 +68,20 @@ def descriptors(root: int) -> int:
         except OSError:
             continue
     return total
+
+
+def runs(pid: int, program: str) -> bool:
+    """Whether the process's command line names that program."""
+    try:
+        return program.encode() in (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def kill(pid: int) -> bool:
+    """SIGKILL; false if the process is gone."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True

@@ -69,14 +69,19 @@ AnswerBook::AnswerBook(const Options& options, const Workload* workload)
     : workload_(workload), protocol_(options.protocol), is_checking_(options.is_checking) {}
 
 Result<size_t> AnswerBook::OutputIndex(std::string_view name) const {
-  for (size_t i = 0; i < 2; ++i) {
-    if (workload_->outputs()[i].name == name) return i;
+  const std::vector<PlannedTensor>& outputs = workload_->outputs();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].name == name) return i;
   }
-  return Internal("expected the outputs " + Quoted(workload_->outputs()[0].name) + " and " +
-                  Quoted(workload_->outputs()[1].name) + ", got " + Quoted(name));
+  std::string names;
+  for (const PlannedTensor& output : outputs) {
+    names += (names.empty() ? "" : " and ") + Quoted(output.name);
+  }
+  return Internal("expected " + names + ", got the output " + Quoted(name));
 }
 
-Status AnswerBook::FindInHttp(std::string_view answer, size_t json_bytes, Found found[2]) const {
+Status AnswerBook::FindInHttp(std::string_view answer, size_t json_bytes,
+                              std::vector<Found>* found) const {
   if (json_bytes == 0 || json_bytes > answer.size()) {
     return Internal("expected binary tensors (Inference-Header-Content-Length), got " +
                     Quoted(answer));
@@ -84,15 +89,16 @@ Status AnswerBook::FindInHttp(std::string_view answer, size_t json_bytes, Found 
   std::optional<JsonValue> json = ParseJson(answer.substr(0, json_bytes));
   if (!json) return Internal("expected JSON, got " + Quoted(answer.substr(0, json_bytes)));
   const std::vector<JsonValue>& outputs = json->At("outputs").items;
-  if (outputs.size() != 2) {
-    return Internal("expected 2 outputs, got " + std::to_string(outputs.size()));
+  if (outputs.size() != found->size()) {
+    return Internal("expected " + std::to_string(found->size()) + " outputs, got " +
+                    std::to_string(outputs.size()));
   }
   size_t offset = json_bytes;
-  for (size_t i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
     Described output = DescribedByJson(outputs[i]);
     PT_RETURN_IF_ERROR(CheckDescribed(output, *workload_));
-    PT_ASSIGN_OR_RETURN(found[i].output, OutputIndex(output.name));
-    found[i].offset = offset;
+    PT_ASSIGN_OR_RETURN((*found)[i].output, OutputIndex(output.name));
+    (*found)[i].offset = offset;
     const std::string& size = outputs[i].At("parameters").At("binary_data_size").text;
     if (size != std::to_string(workload_->tensor_bytes())) {
       return Internal("output " + Quoted(output.name) + ": expected binary_data_size " +
@@ -103,43 +109,46 @@ Status AnswerBook::FindInHttp(std::string_view answer, size_t json_bytes, Found 
   return {};
 }
 
-Status AnswerBook::FindInGrpc(std::string_view answer, Found found[2]) const {
+Status AnswerBook::FindInGrpc(std::string_view answer, std::vector<Found>* found) const {
   ProtoReader reader(answer);
   size_t outputs = 0;
   size_t contents = 0;
   while (auto field = reader.Next()) {
-    if (field->number == 5 && outputs < 2) {
+    if (field->number == 5 && outputs < found->size()) {
       std::optional<Described> output = DescribedByProto(field->bytes);
       if (!output) return Internal("expected an InferOutputTensor, got broken protobuf");
       PT_RETURN_IF_ERROR(CheckDescribed(*output, *workload_));
-      PT_ASSIGN_OR_RETURN(found[outputs].output, OutputIndex(output->name));
-    } else if (field->number == 6 && contents < 2) {
+      PT_ASSIGN_OR_RETURN((*found)[outputs].output, OutputIndex(output->name));
+    } else if (field->number == 6 && contents < found->size()) {
       if (field->bytes.size() != workload_->tensor_bytes()) {
         return Internal("expected raw_output_contents of " +
                         std::to_string(workload_->tensor_bytes()) + " bytes, got " +
                         std::to_string(field->bytes.size()));
       }
-      found[contents].offset = static_cast<size_t>(field->bytes.data() - answer.data());
+      (*found)[contents].offset = static_cast<size_t>(field->bytes.data() - answer.data());
     }
     outputs += field->number == 5;
     contents += field->number == 6;
   }
   if (reader.is_broken()) return Internal("expected a ModelInferResponse, got broken protobuf");
-  if (outputs != 2 || contents != 2) {
-    return Internal("expected 2 outputs and 2 raw_output_contents, got " + std::to_string(outputs) +
-                    " and " + std::to_string(contents));
+  if (outputs != found->size() || contents != found->size()) {
+    const std::string count = std::to_string(found->size());
+    return Internal("expected " + count + " outputs and " + count + " raw_output_contents, got " +
+                    std::to_string(outputs) + " and " + std::to_string(contents));
   }
   return {};
 }
 
-Status AnswerBook::CheckTensors(std::string_view answer, const Found found[2]) const {
+Status AnswerBook::CheckTensors(std::string_view answer, const std::vector<Found>& found) const {
   size_t size = workload_->tensor_bytes();
-  if (found[0].output == found[1].output) return Internal("expected both outputs, got one twice");
-  for (size_t i = 0; i < 2; ++i) {
-    const PlannedTensor& output = workload_->outputs()[found[i].output];
+  if (found.size() > 1 && found[0].output == found[1].output) {
+    return Internal("expected both outputs, got one twice");
+  }
+  for (const Found& place : found) {
+    const PlannedTensor& output = workload_->outputs()[place.output];
     Message expected;
     expected.AddRepeated(output.block, size);
-    std::string_view got = answer.substr(found[i].offset, size);
+    std::string_view got = answer.substr(place.offset, size);
     if (got.size() != size || !expected.Matches(0, got)) {
       return Internal("output " + Quoted(output.name) + ": wrong values");
     }
@@ -149,13 +158,16 @@ Status AnswerBook::CheckTensors(std::string_view answer, const Found found[2]) c
 
 Status AnswerBook::Verify(std::string_view answer, size_t json_bytes) {
   size_t size = workload_->tensor_bytes();
-  Found found[2] = {{0, 0}, {1, size}};  // where they are in a raw answer
+  std::vector<Found> found;  // where they are in a raw answer
+  for (size_t i = 0; i < workload_->outputs().size(); ++i) found.push_back({i, i * size});
   if (protocol_ == Protocol::kHttp) {
-    PT_RETURN_IF_ERROR(FindInHttp(answer, json_bytes, found));
+    PT_RETURN_IF_ERROR(FindInHttp(answer, json_bytes, &found));
   } else if (protocol_ == Protocol::kGrpc) {
-    PT_RETURN_IF_ERROR(FindInGrpc(answer, found));
+    PT_RETURN_IF_ERROR(FindInGrpc(answer, &found));
   }
-  size_t end = std::max(found[0].offset, found[1].offset) + size;
+  const auto by_offset = [](const Found& a, const Found& b) { return a.offset < b.offset; };
+  std::sort(found.begin(), found.end(), by_offset);
+  size_t end = found.back().offset + size;
   bool is_short = answer.size() < end;
   if (is_short || (protocol_ != Protocol::kGrpc && answer.size() != end)) {
     return Internal("expected an answer of " + std::to_string(end) + " bytes, got " +
@@ -163,10 +175,9 @@ Status AnswerBook::Verify(std::string_view answer, size_t json_bytes) {
   }
   PT_RETURN_IF_ERROR(CheckTensors(answer, found));
 
-  if (found[0].offset > found[1].offset) std::swap(found[0], found[1]);
   Message known;
   size_t done = 0;
-  for (const Found& place : {found[0], found[1]}) {
+  for (const Found& place : found) {
     known.AddLiteral(answer.substr(done, place.offset - done));
     known.AddRepeated(workload_->outputs()[place.output].block, size);
     done = place.offset + size;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "load/message.h"
@@ -37,9 +38,9 @@ class AnswerBook {
     size_t offset = 0;
   };
 
-  Status FindInHttp(std::string_view answer, size_t json_bytes, Found found[2]) const;
-  Status FindInGrpc(std::string_view answer, Found found[2]) const;
-  Status CheckTensors(std::string_view answer, const Found found[2]) const;
+  Status FindInHttp(std::string_view answer, size_t json_bytes, std::vector<Found>* found) const;
+  Status FindInGrpc(std::string_view answer, std::vector<Found>* found) const;
+  Status CheckTensors(std::string_view answer, const std::vector<Found>& found) const;
   Result<size_t> OutputIndex(std::string_view name) const;
 
   const Workload* workload_;

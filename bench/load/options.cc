@@ -85,6 +85,11 @@ const std::vector<Row>& Rows() {
        SetPair<&Options::left_input, &Options::right_input>},
       {"outputs", "SUM,DIFF", "names of the outputs A+B and A-B (default add,sub)",
        SetPair<&Options::sum_output, &Options::difference_output>},
+      {"identity", "IN,OUT", "send one FP32 input, which must come back as one output",
+       [](Options& o, const std::string& text) {
+         o.is_identity = true;
+         return SetPair<&Options::left_input, &Options::sum_output>(o, text);
+       }},
       {"elements", "N", "floats in a row of each tensor (default 16)",
        SetCount<&Options::elements>},
       {"rows", "N", "rows of a request, its batch dimension (default 1)", SetCount<&Options::rows>},
@@ -115,7 +120,7 @@ const std::vector<Row>& Rows() {
        "only try, for so long, until one right answer came, and tell "
        "when (default 0: measure a load)",
        SetReal<&Options::first_answer_s>},
-      {"no-check", nullptr, "do not compare answers with A+B and A-B",
+      {"no-check", nullptr, "do not compare answers with what they must be",
        [](Options& o, const std::string&) {
          o.is_checking = false;
          return Status();
@@ -196,8 +201,9 @@ Result<Options> ParseOptions(int argc, char** argv) {
 std::string HelpText() {
   std::string text =
       "usage: pytriton-load [options]\n\n"
-      "Loads an inference server that serves A+B and A-B of two float tensors, checks every\n"
-      "answer byte for byte, and prints rate, latency, errors and its own cost.\n"
+      "Loads an inference server that serves A+B and A-B of two float tensors (or gives one "
+      "back),\n"
+      "checks every answer byte for byte, and prints rate, latency, errors and its own cost.\n"
       "Exit code: 0 all answers right or refused, 1 wrong or failed ones, 2 bad options,\n"
       "3 server not reached.\n\n";
   for (const Row& row : Rows()) {

@@ -19,6 +19,7 @@ struct Options {
   std::string right_input = "b";
   std::string sum_output = "add";
   std::string difference_output = "sub";
+  bool is_identity = false;  // left_input alone, which comes back as sum_output
   int64_t elements = 16;
   int64_t rows = 1;
   int64_t concurrency = 1;

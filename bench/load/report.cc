@@ -70,8 +70,9 @@ std::string ReportText(const Options& options, const Tally& tally) {
     return Format("first right answer after %.3f s\n", tally.Seconds());
   const Histogram& latency = tally.latency;
   std::string text =
-      Format("%s %s: 2 x %lld floats in and out, %lld in flight\n", ProtocolName(options.protocol),
-             options.address.c_str(), static_cast<long long>(options.rows * options.elements),
+      Format("%s %s: %d x %lld floats in and out, %lld in flight\n", ProtocolName(options.protocol),
+             options.address.c_str(), options.is_identity ? 1 : 2,
+             static_cast<long long>(options.rows * options.elements),
              static_cast<long long>(options.concurrency));
   text += Format("  requests    %lld right, %lld refused, %lld wrong, %lld failed in %.2f s\n",
                  static_cast<long long>(tally.right), static_cast<long long>(tally.refused),

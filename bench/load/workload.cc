@@ -54,7 +54,7 @@ Message BuildHttpRequest(const Options& options, const Workload& workload) {
   if (!is_raw) {
     head += "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\r\n";
   }
-  size_t body = json.size() + 2 * workload.tensor_bytes();
+  size_t body = json.size() + workload.inputs().size() * workload.tensor_bytes();
   head += "Content-Length: " + std::to_string(body) + "\r\n\r\n";
   Message message;
   message.AddLiteral(head + json);
@@ -78,7 +78,8 @@ Message BuildGrpcRequest(const Options& options, const Workload& workload) {
   }
   std::string raw_head;  // raw_input_contents = 7, before each tensor's bytes
   AppendBytesHead(raw_head, 7, workload.tensor_bytes());
-  size_t size = head.size() + 2 * (raw_head.size() + workload.tensor_bytes());
+  size_t size =
+      head.size() + workload.inputs().size() * (raw_head.size() + workload.tensor_bytes());
 
   std::string prefix(1, '\0');  // not compressed
   for (int shift = 24; shift >= 0; shift -= 8) prefix += static_cast<char>(size >> shift);
@@ -104,9 +105,13 @@ Workload::Workload(const Options& options) : rows_(options.rows), elements_(opti
     sum[i] = left[i] + right[i];
     difference[i] = left[i] - right[i];
   }
-  inputs_ = {{{options.left_input, BytesOf(left)}, {options.right_input, BytesOf(right)}}};
-  outputs_ = {
-      {{options.sum_output, BytesOf(sum)}, {options.difference_output, BytesOf(difference)}}};
+  if (options.is_identity) {
+    inputs_ = {{options.left_input, BytesOf(left)}};
+    outputs_ = {{options.sum_output, BytesOf(left)}};
+    return;
+  }
+  inputs_ = {{options.left_input, BytesOf(left)}, {options.right_input, BytesOf(right)}};
+  outputs_ = {{options.sum_output, BytesOf(sum)}, {options.difference_output, BytesOf(difference)}};
 }
 
 Message BuildRequest(const Options& options, const Workload& workload) {

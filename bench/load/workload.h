@@ -1,13 +1,14 @@
 // Workload: the tensors of a run, the request that carries them, and the right answer's tensors.
 //
-// Inputs A and B are fixed pseudo-random floats; the outputs must be A+B and A-B bit for bit.
+// Inputs A and B are fixed pseudo-random floats; the outputs must be A+B and A-B bit for bit. Or,
+// with --identity, there is A alone, which must come back.
 // Immutable after creation.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "load/message.h"
 #include "load/options.h"
@@ -24,15 +25,15 @@ class Workload {
  public:
   explicit Workload(const Options& options);
 
-  const std::array<PlannedTensor, 2>& inputs() const { return inputs_; }
-  const std::array<PlannedTensor, 2>& outputs() const { return outputs_; }
+  const std::vector<PlannedTensor>& inputs() const { return inputs_; }
+  const std::vector<PlannedTensor>& outputs() const { return outputs_; }
   int64_t rows() const { return rows_; }
   int64_t elements() const { return elements_; }
   size_t tensor_bytes() const { return static_cast<size_t>(rows_ * elements_) * sizeof(float); }
 
  private:
-  std::array<PlannedTensor, 2> inputs_;
-  std::array<PlannedTensor, 2> outputs_;
+  std::vector<PlannedTensor> inputs_;
+  std::vector<PlannedTensor> outputs_;
   int64_t rows_;
   int64_t elements_;
 };

@@ -73,6 +73,15 @@ def flip_last_byte(body: bytes) -> bytes:
 # --- right answers ------------------------------------------------------------------------------
 
 
+def test_one_tensor_must_come_back_as_it_was_sent(load):
+    with grpc_peer() as peer:
+        assert_all_right(load(peer.address, "--identity", "X,Y", "--concurrency", "3"))
+    zeros = bytes(64)
+    with grpc_peer(lambda answer, _: answer.raw_output_contents.__setitem__(0, zeros)) as peer:
+        result = load(peer.address, "--identity", "X,Y", code=1)
+        assert "output 'Y': wrong values" in result["first_fault"]
+
+
 @pytest.mark.parametrize("elements", ["1", "16", str(FLOATS_OF_1_MB)])
 def test_grpc_answers_are_right(load, elements):
     with grpc_peer() as peer:
