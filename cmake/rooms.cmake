@@ -44,6 +44,7 @@ set(PT_CORE_OBJECTS)
 set(PT_LIBRARIES protobuf::libprotobuf ZLIB::ZLIB spdlog::spdlog simdjson::simdjson ${PYTRITON_NGHTTP2} ${PYTRITON_YAML})
 foreach(room ${PT_ROOMS})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/${room}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "_exports\\.cc$") # of a library of its own
   if(sources)
     add_library(pt_${room} OBJECT ${sources})
     target_link_libraries(pt_${room} PUBLIC pt_flags PRIVATE spdlog::spdlog simdjson::simdjson Boost::boost)
@@ -61,3 +62,10 @@ endif()
 add_library(pt_core SHARED ${PT_CORE_OBJECTS})
 set_target_properties(pt_core PROPERTIES OUTPUT_NAME pytriton)
 target_link_libraries(pt_core PUBLIC pt_flags PRIVATE ${PT_LIBRARIES})
+
+# What workers load, whatever their interpreter: needs neither Python nor a C++ runtime.
+add_library(pytriton_arena SHARED ${PROJECT_SOURCE_DIR}/csrc/backend/worker_arena.cc
+            ${PROJECT_SOURCE_DIR}/csrc/backend/worker_arena_exports.cc)
+target_link_libraries(pytriton_arena PRIVATE pt_flags)
+target_link_options(pytriton_arena PRIVATE -static-libstdc++ -static-libgcc)
+set_target_properties(pytriton_arena PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/python/pytriton)

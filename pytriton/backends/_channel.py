@@ -130,7 +130,10 @@ class Channel(Protocol):
         """
 
     def respond_all(self, answers: Sequence[RawAnswer]) -> None:
-        """Sends the only (final) response of each request: one message, one wake-up."""
+        """Sends the only (final) response of each request: one message, one wake-up.
+
+        A list may be emptied: large arrays that nobody else refers to are then sent without a copy.
+        """
 
     def reschedule(self, key: int) -> None:
         """Gives a request back to its scheduler, which executes it again later."""

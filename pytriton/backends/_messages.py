@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._channel import Buffer, InnerRequest, RawAnswer, RawError, RawRequest, RawTensor
 from ._loans import Loans
@@ -199,6 +199,16 @@ def _address(buffer: Buffer) -> int:
     return address
 
 
+class _Born(NamedTuple):
+    """An output that lies in the arena, on its way into a message."""
+
+    part: int
+    head: Tuple[int, int, int]
+    slot: int
+    address: int
+    size: int
+
+
 class Encoder:
     """Writes responses.
 
@@ -217,22 +227,45 @@ class Encoder:
         self._index = {name: index for index, name in enumerate(outputs)}
 
     def responses(self, answers: Sequence[RawAnswer], final: bool) -> bytes:
-        """One message with a response for each request."""
+        """One message with a response for each request; a list is emptied.
+
+        Results that nobody but `answers` refers to are sent from where they are.
+        """
         parts = [_U32.pack(len(answers))]
-        for key, outputs, error, parameters in answers:
-            count, values = pack_parameters(parameters)
-            known = [output for output in outputs if output[0] in self._index]
-            flags = (1 if final else 0) | (2 if error is not None else 0)
-            code, text = (0, b"") if error is None else (int(error[0]), error[1].encode())
-            parts.append(_RESPONSE.pack(key, flags, code, len(known), count, 0, len(text)))
-            parts.append(text)
-            parts.append(values)
-            for name, dtype, shape, buffer in known:
-                self._put(self._index[name], dtype, shape, buffer, parts)
+        born: List[_Born] = []
+        for answer in answers:
+            self._answer(answer, final, parts, born)
+        if born:
+            del answer
+            if isinstance(answers, list):
+                answers.clear()
+            for place in born:
+                slot, offset = self._results.settle(place.slot, place.address, place.size)
+                parts[place.part] = _TENSOR.pack(*place.head, _RESULT, 0, slot, offset, place.size)
         return b"".join(parts)
 
+    def _answer(
+        self, answer: RawAnswer, final: bool, parts: List[bytes], born: List[_Born]
+    ) -> None:
+        key, outputs, error, parameters = answer
+        count, values = pack_parameters(parameters)
+        known = [output for output in outputs if output[0] in self._index]
+        flags = (1 if final else 0) | (2 if error is not None else 0)
+        code, text = (0, b"") if error is None else (int(error[0]), error[1].encode())
+        parts.append(_RESPONSE.pack(key, flags, code, len(known), count, 0, len(text)))
+        parts.append(text)
+        parts.append(values)
+        for name, dtype, shape, buffer in known:
+            self._put(self._index[name], dtype, shape, buffer, parts, born)
+
     def _put(
-        self, index: int, dtype: int, shape: Sequence[int], buffer: Buffer, parts: List[bytes]
+        self,
+        index: int,
+        dtype: int,
+        shape: Sequence[int],
+        buffer: Buffer,
+        parts: List[bytes],
+        born: Optional[List[_Born]] = None,
     ) -> None:
         rank = len(shape)
         size = buffer.nbytes if hasattr(buffer, "nbytes") else len(buffer)
@@ -243,19 +276,24 @@ class Encoder:
             parts.append(dims)
             parts.append(data)
             return
-        place, number, offset = self._place(buffer, size)
-        parts.append(_TENSOR.pack(index, dtype, rank, place, 0, number, offset, size))
+        address = _address(buffer)
+        slot = None if born is None else self._results.send_born(address, size)
+        if born is not None and slot is not None:
+            born.append(_Born(len(parts), (index, dtype, rank), slot, address, size))
+            parts.append(b"")  # filled in when it is known who refers to the array
+        else:
+            place, number, offset = self._place(buffer, address, size)
+            parts.append(_TENSOR.pack(index, dtype, rank, place, 0, number, offset, size))
         parts.append(dims)
 
-    def _place(self, buffer: Buffer, size: int) -> Tuple[int, int, int]:
-        address = _address(buffer)
+    def _place(self, buffer: Buffer, address: int, size: int) -> Tuple[int, int, int]:
         lent = self._loans.find(address, size)
         if lent is not None:
             return _INPUT, lent[0], lent[1]
         there = self._results.find(address, size)
         if there is not None:
             return _RESULT, there[0], there[1]
-        slot, offset = self._results.put(buffer)
+        slot, offset = self._results.copy(buffer)
         return _RESULT, slot, offset
 
     def inner_request(self, call: int, request: InnerRequest) -> bytes:

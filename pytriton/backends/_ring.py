@@ -5,6 +5,7 @@ The layout is that of csrc/backend/worker_ring.cc.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -14,6 +15,8 @@ import threading
 import weakref
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
+
+from ._arena import Arena
 
 _RING_BYTES = 256 << 10
 _MASK = _RING_BYTES - 1
@@ -212,6 +215,9 @@ def _piece_size(size: int) -> int:
 class Results:
     """The memory that large results are sent from.
 
+    The first half of the memory is managed here, the second one by the arena, in which numpy makes
+    large arrays once a model has shown that it has large results.
+
     A piece has a slot: a word that is 1 from the moment its message is written until the server
     has sent it on. Pieces are reused by size; a piece that the model itself sees (`allocate`) only
     when no view of it is left.
@@ -223,8 +229,13 @@ class Results:
 
     def __init__(self, fd: int, size: int) -> None:
         self._memory = mmap.mmap(fd, size)
+        self._fd = os.dup(fd)
+        os.set_inheritable(self._fd, False)
         self.base = _address_of(self._memory)
         self.size = size
+        self._arena: Optional[Arena] = None
+        self._wants_arena = False
+        self._has_tried = False
         self._bytes = memoryview(self._memory)
         self._used = 0
         self._next_slot = 0
@@ -274,7 +285,7 @@ class Results:
             return slot
 
     def _new_slot(self, size: int) -> int:
-        if self._next_slot >= _SLOTS or self._used + size > self.size:
+        if self._next_slot >= _SLOTS // 2 or self._used + size > self.size // 2:
             raise MemoryError("too many results wait to be sent")
         slot = self._next_slot
         self._next_slot += 1
@@ -318,8 +329,45 @@ class Results:
                     return slot, offset
         return None
 
+    def copy(self, data: Any) -> Tuple[int, int]:
+        """As `put`, for a result that might have been born in the arena."""
+        self._wants_arena = True
+        return self.put(data)
+
+    @property
+    def arena(self) -> Optional[Arena]:
+        """Where a model with large results makes its arrays; None: nowhere."""
+        if self._wants_arena and not self._has_tried:
+            self._has_tried = True
+            words = ctypes.addressof(ctypes.c_char.from_buffer(self._words))
+            half = self.size // 2
+            with contextlib.suppress(AttributeError, ImportError, OSError):  # results are copied
+                self._arena = Arena(self._fd, self.base, half, self.size, words, _SLOTS)
+        return self._arena
+
+    def send_born(self, address: int, size: int) -> Optional[int]:
+        """The slot of an array that was born in the arena, which is sent from there."""
+        return None if self._arena is None else self._arena.send(address, size)
+
+    def settle(self, slot: int, address: int, size: int) -> Tuple[int, int]:
+        """Slot and offset of what is sent for bytes that `send_born` was called for.
+
+        To be called when no reference is left but those of the model, which may write to the bytes
+        as long as it has any: then a copy is sent.
+        """
+        arena = self._arena
+        assert arena is not None
+        offset = address - self.base
+        if not arena.is_held(slot):
+            return slot, offset
+        slot_of_copy, copied = self.put(self._bytes[offset : offset + size])
+        arena.unsend(slot)
+        return slot_of_copy, copied
+
     def trim(self) -> None:
         """Gives the memory of free pieces back to the system."""
+        if self._arena is not None:
+            self._arena.trim()
         with self._lock:
             if not self._untrimmed:
                 return
@@ -334,4 +382,4 @@ class Results:
     @property
     def needs_trim(self) -> bool:
         """Whether something was used since the last time."""
-        return self._untrimmed
+        return self._untrimmed or (self._arena is not None and self._arena.needs_trim)

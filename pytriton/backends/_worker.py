@@ -121,10 +121,14 @@ class Worker:
 
     def _execute(self, sequence: int, batch: List[Any]) -> None:
         failure = None
+        arena = self._results.arena
+        before = None if arena is None else arena.begin()
         try:
             self._host.execute(batch)
         except BaseException as error:
             failure = _text_of(error)
+        if arena is not None:
+            arena.end(before)
         del batch
         self._link.end_batch(sequence, failure)
 

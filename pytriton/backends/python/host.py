@@ -152,15 +152,17 @@ class ModelHost:
                     self._leave_running(requests, result)
                     return
                 result = self._wait(result)
+            box = [result]
+            del result
         except BaseException as error:
             self._fail(requests, describe(error), error)
             return
         finally:
             runtime.is_blocking = False
         if self._is_decoupled:
-            self._finish_decoupled(requests, result)
+            self._finish_decoupled(requests, box[0])
         else:
-            self._finish(batch, requests, result)
+            self._finish(batch, requests, box)
 
     def make_sender(self, key: int) -> InferenceResponseSender:
         """A sender for the request of that key."""
@@ -174,7 +176,11 @@ class ModelHost:
             raise error
         return future.result()
 
-    def _finish(self, batch: List[RawRequest], requests: List[ServedRequest], result: Any) -> None:
+    def _finish(
+        self, batch: List[RawRequest], requests: List[ServedRequest], box: List[Any]
+    ) -> None:
+        """Answers the batch. Takes the result out of `box`: what nobody refers to isn't copied."""
+        result = box.pop()
         if type(result) is not list:
             result = self._check_result(requests, result)
             if result is None:
@@ -208,6 +214,8 @@ class ModelHost:
                 answers.append((request._raw[0], outputs, None, response._parameters))
             else:
                 answers.append((request._raw[0], (), wire_error(error), response._parameters))
+        result = response = None
+        outputs = []
         metrics.flush(self.channel)
         if answers:
             self.channel.respond_all(answers)
