@@ -131,18 +131,19 @@ std::string TagLabels(const ModelConfig& config) {
 }
 
 // In alphabetical order, where an underscore is before letters.
-std::string ModelLabels(const Model& model) {
-  return TagLabels(model.config()) + "model=\"" + EscapedLabel(model.name()) + "\",version=\"" +
-         model.version_text() + "\"";
+std::string ModelLabels(const Model& model, std::string_view space) {
+  std::string labels = TagLabels(model.config()) + "model=\"" + EscapedLabel(model.name()) + "\",";
+  if (!space.empty()) labels += "namespace=\"" + EscapedLabel(space) + "\",";
+  return labels + "version=\"" + model.version_text() + "\"";
 }
 
 }  // namespace
 
 std::string Prometheus::Text() const {
   std::vector<ModelSample> samples;
-  repository_->ForEachReady([&](Model& model) {
+  repository_->ForEachReadyIn([&](Model& model, std::string_view space) {
     ModelSample& sample = samples.emplace_back();
-    sample.labels = ModelLabels(model);
+    sample.labels = ModelLabels(model, space);
     sample.stats = model.stats().Snapshot();
     sample.pending = model.scheduler().queued();
     sample.is_cached = model.config().response_cache;

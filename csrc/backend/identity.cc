@@ -72,7 +72,8 @@ std::string ReadContent(const std::string& version_dir) {
 
 class IdentityLoader final : public BackendLoader {
  public:
-  explicit IdentityLoader(std::string version_dir) : version_dir_(std::move(version_dir)) {}
+  explicit IdentityLoader(const VersionSource& source)
+      : version_dir_(source.version_dir), control_(source.control) {}
 
   Result<std::string> CompleteConfig(const std::string& config_json) override {
     return config_json;
@@ -83,7 +84,7 @@ class IdentityLoader final : public BackendLoader {
     PT_ASSIGN_OR_RETURN(const int64_t load_ms, NumberOf(config, "load_delay_ms", kMaxDelayMs));
     PT_ASSIGN_OR_RETURN(const int64_t run_ms, NumberOf(config, "execute_delay_ms", kMaxDelayMs));
     PT_ASSIGN_OR_RETURN(const int64_t ballast, NumberOf(config, "load_bytes", kMaxBallast));
-    if (load_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(load_ms));
+    PT_RETURN_IF_ERROR(Delay(std::chrono::milliseconds(load_ms)));
     const auto failure = config.parameters.find("fail_load");
     if (failure != config.parameters.end()) return Internal(failure->second);
     options.execute_delay = std::chrono::milliseconds(run_ms);
@@ -93,7 +94,18 @@ class IdentityLoader final : public BackendLoader {
   }
 
  private:
+  // Errors: the load was given up.
+  Status Delay(std::chrono::milliseconds delay) const {
+    if (delay.count() == 0) return {};
+    if (control_ != nullptr) {
+      return control_->WaitUntil(std::chrono::steady_clock::now() + delay);
+    }
+    std::this_thread::sleep_for(delay);
+    return {};
+  }
+
   const std::string version_dir_;
+  const std::shared_ptr<LoadControl> control_;
 };
 
 }  // namespace
@@ -103,7 +115,7 @@ Result<std::unique_ptr<BackendInstance>> IdentityBackend::CreateInstance(int /*o
 }
 
 Result<std::unique_ptr<BackendLoader>> OpenIdentity(const VersionSource& source) {
-  return std::unique_ptr<BackendLoader>(std::make_unique<IdentityLoader>(source.version_dir));
+  return std::unique_ptr<BackendLoader>(std::make_unique<IdentityLoader>(source));
 }
 
 }  // namespace pt::backend

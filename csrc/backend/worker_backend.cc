@@ -90,6 +90,18 @@ std::string Arguments(const WorkerModel& model, const ModelConfig& config, int o
   return out.bytes();
 }
 
+// The settings of that backend, over those of all.
+std::string SettingsOf(const WorkerBackendOptions& options, const std::string& backend) {
+  std::map<std::string, std::string> settings;
+  for (const std::string& name : {backend, std::string()}) {
+    const auto at = options.settings.find(name);
+    if (at != options.settings.end()) settings.insert(at->second.begin(), at->second.end());
+  }
+  std::string text = "PYTRITON_BACKEND_CONFIG=";
+  for (const auto& [key, value] : settings) text.append(key).append("=").append(value).append("\n");
+  return text;
+}
+
 std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::string& instance) {
   WorkerSpec spec;
   spec.spawn.interpreter = model.environment.interpreter;
@@ -97,7 +109,14 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   spec.spawn.environment = model.environment.variables;
   spec.instance_name = instance;
   spec.label = model.source.name + ":" + std::to_string(model.source.version) + ":" + instance;
-  return std::make_shared<WorkerKeeper>(model.hub, std::move(spec), model.options.load_limit);
+  auto keeper =
+      std::make_shared<WorkerKeeper>(model.hub, std::move(spec), model.options.load_limit);
+  if (model.source.control) {
+    model.source.control->OnCancel([weak = std::weak_ptr<WorkerKeeper>(keeper)](const Status&) {
+      if (const auto alive = weak.lock()) alive->Abort();
+    });
+  }
+  return keeper;
 }
 
 class WorkerBackend final : public Backend {
@@ -202,6 +221,7 @@ Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource&
   }
   PT_ASSIGN_OR_RETURN(model->environment, ResolveEnvironment(source.parameters, source.model_dir,
                                                              options_.interpreter));
+  model->environment.variables.push_back(SettingsOf(options_, source.backend));
   return std::unique_ptr<BackendLoader>(std::make_unique<WorkerLoader>(std::move(model)));
 }
 

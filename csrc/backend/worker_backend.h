@@ -21,6 +21,9 @@ struct WorkerBackendOptions {
   std::string program;             // path of _worker.py
   std::vector<std::string> roots;  // where <backend>/model.py is looked for, in this order
   Duration load_limit = std::chrono::minutes(15);
+  // --backend-config: backend ("": all) -> setting -> value. Backends written in Python find what
+  // concerns them in their environment, as PYTRITON_BACKEND_CONFIG: a line SETTING=VALUE each.
+  std::map<std::string, std::map<std::string, std::string>> settings;
 };
 
 class WorkerBackends {

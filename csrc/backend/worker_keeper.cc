@@ -13,6 +13,8 @@ constexpr Duration kFinalizeLimit = std::chrono::hours(1);
 // A process that lived this long didn't die of its start.
 constexpr Duration kLivedLong = std::chrono::seconds(10);
 
+Status GivenUp() { return Unavailable("the load was given up"); }
+
 // The first replacement comes at once; those of a worker that keeps dying within a second.
 milliseconds DelayAfterDeath(int quick_deaths) {
   return quick_deaths == 0
@@ -43,7 +45,11 @@ Status WorkerKeeper::StartProcess() {
   starting_ = std::move(*result);
   const WorkerProcess* address = starting_.get();
   hub_.monitor->RunAndWait([&] { *started = address; });
-  return {};
+  MutexLock lock(&mu_);
+  newest_ = starting_;
+  if (!is_aborted_) return {};
+  starting_->Kill();
+  return GivenUp();
 }
 
 Result<std::string> WorkerKeeper::Complete(std::string_view setup, std::string_view config) {
@@ -73,6 +79,7 @@ Status WorkerKeeper::Load(std::string setup, std::string arguments) {
   const WorkerProcess* address = starting_.get();
   {
     MutexLock lock(&mu_);
+    if (is_aborted_) return GivenUp();
     process_ = std::move(starting_);
     state_ = State::kReady;
     ready_since_ = std::chrono::steady_clock::now();
@@ -154,6 +161,18 @@ void WorkerKeeper::Replace() {
            "can't replace the worker of '" + spec_.instance_name + "': " + last_error_.message());
     changed_.NotifyAll();
   }
+}
+
+void WorkerKeeper::Abort() {
+  std::shared_ptr<WorkerProcess> process;
+  {
+    MutexLock lock(&mu_);
+    is_aborted_ = true;
+    state_ = State::kStopped;
+    process = newest_.lock();
+    changed_.NotifyAll();
+  }
+  if (process) process->Kill();
 }
 
 void WorkerKeeper::Stop() {

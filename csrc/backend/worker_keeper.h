@@ -1,8 +1,9 @@
 // WorkerKeeper: keeps one worker process of a model instance running: loads the model in it, and
 // starts another one when it dies.
 //
-// Thread rule: thread-safe, but Complete, Load and Stop come from one thread at a time. Functions
-// that wait say so. Owner rule: shared by its instance and, weakly, by the processes' callbacks.
+// Thread rule: thread-safe, but Complete, Load and Stop come from one thread at a time; Abort from
+// any. Functions that wait say so. Owner rule: shared by its instance and, weakly, by the
+// processes' callbacks.
 #pragma once
 
 #include <memory>
@@ -34,11 +35,13 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   bool is_ready() const EXCLUDES(mu_);
   // Has the model finalized and ends the process. Waits as long as the model takes.
   void Stop() EXCLUDES(mu_);
+  // Kills whatever process there is and starts no other: what waits for it ends with an error.
+  void Abort() EXCLUDES(mu_);
 
  private:
   enum class State { kEmpty, kReady, kReplacing, kStopped };
 
-  Status StartProcess();
+  Status StartProcess() EXCLUDES(mu_);
   Status LoadInto(WorkerProcess* process);
   void OnDeath(const WorkerProcess* process) EXCLUDES(mu_);
   void Replace() EXCLUDES(mu_);
@@ -56,6 +59,8 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   CondVar changed_;
   State state_ GUARDED_BY(mu_) = State::kEmpty;
   std::shared_ptr<WorkerProcess> process_ GUARDED_BY(mu_);
+  std::weak_ptr<WorkerProcess> newest_ GUARDED_BY(mu_);  // for Abort
+  bool is_aborted_ GUARDED_BY(mu_) = false;
   Status last_error_ GUARDED_BY(mu_);
   int failures_ GUARDED_BY(mu_) = 0;      // attempts in a row that failed
   int quick_deaths_ GUARDED_BY(mu_) = 0;  // in a row

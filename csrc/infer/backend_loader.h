@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "infer/backend.h"
+#include "infer/load_control.h"
 #include "infer/model_config.h"
 
 namespace pt {
@@ -29,6 +30,8 @@ struct VersionSource {
   std::string version_dir;  // absolute; <model_dir>/<version>
   std::string model_file;   // `default_model_filename`; empty: the backend's own default
   std::map<std::string, std::string> parameters;  // of the configuration
+  // Tells when the load is given up: what makes it wait must end then. Null: never.
+  std::shared_ptr<LoadControl> control;
 };
 
 class BackendLoader {

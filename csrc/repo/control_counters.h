@@ -24,6 +24,7 @@ class ControlCounters {
         return;
       case LoadOutcome::Kind::kUnusable:
       case LoadOutcome::Kind::kFailed:
+      case LoadOutcome::Kind::kCancelled:
         ++metrics_.failed_loads;
         return;
     }

@@ -31,14 +31,14 @@ Status AddModels(const std::string& repository, std::vector<ModelPlace>* models)
   for (const DirEntry& entry : entries) {
     if (entry.name.front() == '.') continue;
     if (entry.problem.ok() && !entry.is_directory()) continue;
-    models->push_back({entry.name, repository, repository + "/" + entry.name, entry.problem});
+    models->push_back({entry.name, repository, repository + "/" + entry.name, entry.problem, {}});
   }
   return {};
 }
 
 }  // namespace
 
-Layout ScanRepositories(const std::vector<std::string>& repositories) {
+Layout ScanRepositories(const std::vector<std::string>& repositories, Namespacing namespacing) {
   Layout layout;
   for (const std::string& repository : repositories) {
     const Status status = AddModels(repository, &layout.models);
@@ -46,6 +46,8 @@ Layout ScanRepositories(const std::vector<std::string>& repositories) {
   }
   std::stable_sort(layout.models.begin(), layout.models.end(),
                    [](const ModelPlace& a, const ModelPlace& b) { return a.name < b.name; });
+  if (namespacing == Namespacing::kOff) return layout;
+  for (ModelPlace& place : layout.models) place.space = place.repository;
   return layout;
 }
 
@@ -57,7 +59,7 @@ Result<std::vector<ModelPlace>> FindModel(const std::vector<std::string>& reposi
     path.append("/").append(name);
     struct stat info = {};
     if (stat(path.c_str(), &info) == 0) {
-      if (S_ISDIR(info.st_mode)) places.push_back({name, repository, path, {}});
+      if (S_ISDIR(info.st_mode)) places.push_back({name, repository, path, {}, {}});
       continue;
     }
     const int error = errno;
@@ -66,7 +68,7 @@ Result<std::vector<ModelPlace>> FindModel(const std::vector<std::string>& reposi
     struct stat link = {};
     const bool is_there = lstat(path.c_str(), &link) == 0;
     if (error == ENOENT && !is_there) continue;
-    places.push_back({name, repository, path, FileProblem("stat", path, error)});
+    places.push_back({name, repository, path, FileProblem("stat", path, error), {}});
   }
   return places;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "repo/model_key.h"
 
 namespace pt::repo {
 
@@ -17,6 +18,9 @@ struct ModelPlace {
   std::string repository;  // as it was given
   std::string path;        // <repository>/<name>
   Status problem;          // the entry can't be followed; concerns this model only
+  std::string space = {};  // its repository where namespaces are on, else empty
+
+  std::string key() const { return ModelKey(space, name); }
 };
 
 struct UnreadableRepository {
@@ -29,8 +33,11 @@ struct Layout {
   std::vector<UnreadableRepository> unreadable;
 };
 
+enum class Namespacing { kOff, kOn };
+
 // Hidden entries and plain files are no models.
-Layout ScanRepositories(const std::vector<std::string>& repositories);
+Layout ScanRepositories(const std::vector<std::string>& repositories,
+                        Namespacing namespacing = Namespacing::kOff);
 
 // Where the model of that name is: none, one, or several repositories have it. Errors: what
 // ScanRepositories would call unreadable.

@@ -18,6 +18,7 @@ namespace pt::repo {
 
 struct LoadRequest {
   std::string name;
+  std::string space;                         // the repository that is meant; empty: any
   std::optional<std::string> config;         // JSON: replaces the configuration file
   std::map<std::string, std::string> files;  // path below the model's directory -> bytes
 };
@@ -47,10 +48,13 @@ class ModelControl {
  public:
   virtual ~ModelControl() = default;
   // Answers when the model is ready or has failed. Errors, in Triton's words: Unavailable when the
-  // mode is not explicit; Internal when the files were not usable; InvalidArgument when what they
-  // say could not be loaded. The model that served before serves on.
+  // mode is not explicit, and when the load was given up (its time was over, the model was unloaded
+  // meanwhile); Internal when the files were not usable; InvalidArgument when what they say could
+  // not be loaded, and for uploads to paths outside of the model. The model that served before
+  // serves on.
   virtual void Load(LoadRequest request, LoadDone done) = 0;
-  // Answers when the model is gone, or at once when it still has requests to answer.
+  // Answers when the model is gone, or at once when it still has requests to answer. Gives up loads
+  // of it that are under way.
   virtual void Unload(const std::string& name, UnloadDone done) = 0;
   // Looks which models there are on disk (as a mode that doesn't watch needs to), then calls back.
   // Errors: a repository that can't be read.

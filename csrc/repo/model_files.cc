@@ -47,9 +47,22 @@ void RemoveTree(const std::string& path) {
   fs::remove_all(path, ignored);
 }
 
-Status CopyBytes(int from, int to, const std::string& path) {
+Status Cancelled(const LoadControl* control) {
+  return control == nullptr ? Status() : control->cancelled().value_or(Status());
+}
+
+struct CopyJob {
+  int from;
+  int to;
+  const std::string& path;
+  const LoadControl* control;
+};
+
+Status CopyBytes(const CopyJob& job) {
+  const auto& [from, to, path, control] = job;
   if (ioctl(to, FICLONE, from) == 0) return {};
   for (;;) {
+    PT_RETURN_IF_ERROR(Cancelled(control));
     constexpr size_t kPart = size_t{64} << 20;
     const ssize_t count = copy_file_range(from, nullptr, to, nullptr, kPart, 0);
     if (count == 0) return {};
@@ -58,6 +71,7 @@ Status CopyBytes(int from, int to, const std::string& path) {
   // Another file system, or one that can't: by hand, from where the kernel's copy stopped.
   std::vector<char> buffer(size_t{1} << 20);
   for (;;) {
+    PT_RETURN_IF_ERROR(Cancelled(control));
     const ssize_t count = read(from, buffer.data(), buffer.size());
     if (count == 0) return {};
     if (count < 0) return FileProblem("read", path, errno);
@@ -69,7 +83,7 @@ Status CopyBytes(int from, int to, const std::string& path) {
   }
 }
 
-Status CopyFile(const std::string& from, const std::string& to) {
+Status CopyFile(const std::string& from, const std::string& to, const LoadControl* control) {
   // Non-blocking: a FIFO that took the file's place must not hold this thread.
   const Descriptor source(open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (source.get() < 0) return FileProblem("open", from, errno);
@@ -79,12 +93,13 @@ Status CopyFile(const std::string& from, const std::string& to) {
   const mode_t mode = (info.st_mode & 0700U) | 0600U;
   const Descriptor target(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (target.get() < 0) return FileProblem("create", to, errno);
-  return CopyBytes(source.get(), target.get(), from);
+  return CopyBytes({source.get(), target.get(), from, control});
 }
 
 class Copier {
  public:
-  explicit Copier(const std::vector<int64_t>& versions) : versions_(versions) {}
+  Copier(const std::vector<int64_t>& versions, const LoadControl* control)
+      : versions_(versions), control_(control) {}
 
   Status CopyTree(const std::string& from, const std::string& to) {
     PT_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, ReadDirectory(from));
@@ -112,7 +127,7 @@ class Copier {
   }
 
   Status CopyEntry(const DirEntry& entry, const std::string& from, const std::string& to) {
-    if (entry.is_file()) return CopyFile(from, to);
+    if (entry.is_file()) return CopyFile(from, to, control_);
     if (!entry.is_directory()) return {};
     const std::pair<dev_t, ino_t> self{entry.info.st_dev, entry.info.st_ino};
     if (inside_.size() >= kMaxDepth ||
@@ -126,6 +141,7 @@ class Copier {
   }
 
   const std::vector<int64_t>& versions_;
+  const LoadControl* const control_;
   std::vector<std::pair<dev_t, ino_t>> inside_;
 };
 
@@ -190,6 +206,8 @@ Status WriteFile(const std::string& path, std::string_view bytes) {
 
 }  // namespace
 
+Status CheckUploadPath(const std::string& path) { return ConfinedPath(path).status(); }
+
 ModelFiles::~ModelFiles() { RemoveTree(fs::path(dir_).parent_path().string()); }
 
 Result<std::unique_ptr<FilesArea>> FilesArea::Create(std::string parent) {
@@ -221,10 +239,11 @@ Result<std::string> FilesArea::MakePlace(const std::string& name) {
 }
 
 Result<ModelFilesRef> FilesArea::Copy(const std::string& model_dir,
-                                      const std::vector<int64_t>& versions) {
+                                      const std::vector<int64_t>& versions,
+                                      const LoadControl* control) {
   PT_ASSIGN_OR_RETURN(std::string place, MakePlace(fs::path(model_dir).filename().string()));
   auto files = std::make_shared<const ModelFiles>(std::move(place));  // removed on failure, too
-  PT_RETURN_IF_ERROR(Copier(versions).CopyTree(model_dir, files->dir()));
+  PT_RETURN_IF_ERROR(Copier(versions, control).CopyTree(model_dir, files->dir()));
   return ModelFilesRef(files);
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "infer/load_control.h"
 
 namespace pt::repo {
 
@@ -33,6 +34,10 @@ class ModelFiles {
 
 using ModelFilesRef = std::shared_ptr<const ModelFiles>;
 
+// Whether an uploaded file may have that path below its model's directory. Errors: InvalidArgument,
+// in Triton's words, when it would lead outside, or to nothing.
+Status CheckUploadPath(const std::string& path);
+
 class FilesArea {
  public:
   // Makes an area below `parent` (empty: $TMPDIR or /tmp) and sweeps abandoned ones. Errors:
@@ -43,9 +48,10 @@ class FilesArea {
   FilesArea& operator=(const FilesArea&) = delete;
 
   // Copies `model_dir` with these version directories (others are left out; reflinks where the file
-  // system has them). Links are followed; what is no file or directory is left out. Errors:
-  // Internal naming the file.
-  Result<ModelFilesRef> Copy(const std::string& model_dir, const std::vector<int64_t>& versions);
+  // system has them). Links are followed; what is no file or directory is left out. `control` may
+  // give it up; null: nobody. Errors: Internal naming the file.
+  Result<ModelFilesRef> Copy(const std::string& model_dir, const std::vector<int64_t>& versions,
+                             const LoadControl* control);
   // Writes uploaded files: path below the model's directory -> bytes. Errors: InvalidArgument for
   // a path that leads outside, in Triton's words; Internal for what the disk says.
   Result<ModelFilesRef> Write(const std::string& name,

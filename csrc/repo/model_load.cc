@@ -48,6 +48,7 @@ class ModelLoad {
     for (int attempt = 0; attempt < kCopyAttempts; ++attempt) {
       outcome = TryOnce();
       outcome.fingerprint = look_.fingerprint;
+      if (IsCancelled()) return Cancelled();
       // Whoever watches decides when it is still again; whoever was asked to load now tries on.
       if (outcome.kind != Kind::kChanged || source_.settled) return outcome;
     }
@@ -66,6 +67,11 @@ class ModelLoad {
     if (!prepared.ok()) return Ended(Kind::kUnusable, prepared);
     if (HasChanged()) return Changed();
     return LoadVersions();
+  }
+
+  bool IsCancelled() const { return source_.control->cancelled().has_value(); }
+  LoadOutcome Cancelled() const {
+    return Ended(Kind::kCancelled, source_.control->cancelled().value_or(Status()));
   }
 
   LoadOutcome Changed() const {
@@ -105,6 +111,7 @@ class ModelLoad {
     place.config_name = tools_.config_name;
     place.override_json = source_.request.config;
     place.auto_complete = tools_.auto_complete;
+    place.gpus = tools_.gpus;
     return ConfigDocument::Read(std::move(place));
   }
 
@@ -120,7 +127,7 @@ class ModelLoad {
     plan_ = PlanVersions(served, {selected_, look_.fingerprint, is_other});
     if (plan_.load.empty()) return {};
     if (!is_upload_) {
-      PT_ASSIGN_OR_RETURN(files_, tools_.area->Copy(dir_, plan_.load));
+      PT_ASSIGN_OR_RETURN(files_, tools_.area->Copy(dir_, plan_.load, source_.control.get()));
     }
     // Again from the copy: from here on nothing depends on what happens to the repository.
     Result<ConfigDocument> document = ReadConfig(files_->dir());
@@ -154,38 +161,47 @@ class ModelLoad {
     LoadOutcome outcome;
     outcome.kind = Kind::kLoaded;
     for (const int64_t version : plan_.load) {
-      const Result<uint64_t> generation = tools_.table->Begin(name_, version, Owner::kFiles);
+      const Result<uint64_t> generation = tools_.table->Begin(source_.key, version, Owner::kFiles);
       Status status = generation.status();
       if (generation.ok()) {
         begun_.push_back(*generation);
+        FailWhenCancelled(*generation);
         PT_LOG(tools_.logger, kInfo, "loading: " + name_ + ":" + std::to_string(version));
         status = LoadVersion(version, *generation, &ready);
       }
       if (status.ok()) continue;
       if (generation.ok()) {
         begun_.pop_back();  // it keeps its reason in the index
-        tools_.table->Fail(name_, *generation, status);
+        tools_.table->Fail(source_.key, *generation, status);
       }
       outcome = Ended(Kind::kFailed, status);
       outcome.failed_version = version;
       break;
     }
     if (source_.settled && HasChanged()) outcome = Changed();
+    // From here on nobody can give it up.
+    if (outcome.kind == Kind::kLoaded && !source_.control->Finish()) outcome = Cancelled();
     if (outcome.kind != Kind::kLoaded) {
       ready.clear();
       // The others of this load were never there.
-      for (const uint64_t generation : begun_) tools_.table->Drop(name_, generation);
+      for (const uint64_t generation : begun_) tools_.table->Drop(source_.key, generation);
       return outcome;
     }
-    Retirement retire{name_, plan_.retire, Trace::kUnloaded};
-    tools_.table->Publish(name_, std::move(ready), retire);
+    Retirement retire{source_.key, plan_.retire, Trace::kUnloaded};
+    tools_.table->Publish(source_.key, std::move(ready), retire);
     outcome.served = {look_.fingerprint, content_key_, config_json_, selected_};
     return outcome;
   }
 
+  // The index says so at once, whatever the load still waits for.
+  void FailWhenCancelled(uint64_t generation) {
+    source_.control->OnCancel([table = tools_.table, key = source_.key, generation](
+                                  const Status& reason) { table->Fail(key, generation, reason); });
+  }
+
   Status LoadVersion(int64_t version, uint64_t generation, std::vector<ReadyVersion>* ready) {
-    Result<std::unique_ptr<Model>> model = Internal("not tried");
-    for (int attempt = 0; attempt <= tools_.retry_count && !model.ok(); ++attempt) {
+    Result<std::unique_ptr<Model>> model = CreateModel(version, generation);
+    for (int retry = 0; retry < tools_.retry_count && !model.ok() && !IsCancelled(); ++retry) {
       model = CreateModel(version, generation);
     }
     if (!model.ok()) return WithRealPaths(model.status(), files_->dir(), dir_);
@@ -203,6 +219,7 @@ class ModelLoad {
     source.version_dir = files_->dir() + "/" + std::to_string(version);
     source.model_file = document_->model_file();
     source.parameters = document_->parameters();
+    source.control = source_.control;
     PT_ASSIGN_OR_RETURN(const std::unique_ptr<BackendLoader> loader, tools_.opener(source));
     ConfigDocument document = *document_;
     if (tools_.auto_complete) {

@@ -1,11 +1,13 @@
 // ModelLoad: one load of one model from files, from the first look at its directory to versions
-// that are ready to be published. All versions of a load succeed together or none is kept.
+// that are ready to be published. All versions of a load succeed together or none is kept. A load
+// that is given up (LoadControl) publishes nothing, whenever what it waits for returns.
 //
 // Thread rule: runs on a load thread and may take long; takes no lock while it calls a backend.
 // Owner rule: borrows everything for the call.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "infer/backend_loader.h"
+#include "infer/load_control.h"
 #include "repo/config_document.h"
 #include "repo/fingerprint.h"
 #include "repo/model_control.h"
@@ -33,13 +36,16 @@ struct LoadTools {
   std::string config_name;
   bool auto_complete = true;
   int retry_count = 0;
+  std::vector<int> gpus;  // numbers of the devices that models may use
 };
 
 struct LoadSource {
+  std::string key;  // in the table
   std::string dir;  // the model's directory; empty: there is none, only uploaded files
   LoadRequest request;
   // Loads nothing else than this tree, and only if it is still the same when the load is over.
   std::optional<Fingerprint> settled;
+  std::shared_ptr<LoadControl> control;  // not null
 };
 
 // What a model is served from.
@@ -60,9 +66,10 @@ struct LoadOutcome {
     kUnusable,   // files or configuration: nothing was begun
     kFailed,     // the backend said no
     kChanged,    // files changed meanwhile: try again
+    kCancelled,  // given up
   };
   Kind kind = Kind::kUnusable;
-  Status reason;                           // of kUnusable, kFailed, kChanged
+  Status reason;                           // of kUnusable, kFailed, kChanged, kCancelled
   int64_t failed_version = 0;              // of kFailed
   std::optional<Fingerprint> fingerprint;  // of the tree that was looked at
   ServedModel served;                      // of kLoaded

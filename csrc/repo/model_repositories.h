@@ -2,6 +2,9 @@
 // them: NONE loads all at the start, EXPLICIT what the start names and then what clients ask for,
 // POLL what is there at any time.
 //
+// With namespaces a client's load or unload of a name means every model of that name: no protocol
+// has a field to say which.
+//
 // Thread rule: thread-safe. Owner rule: borrows the table, which outlives it.
 #pragma once
 
@@ -32,14 +35,17 @@ struct RepositoryOptions {
   bool auto_complete = true;
   int thread_count = 4;
   int retry_count = 0;
+  Duration load_limit{0};  // 0: a load may take for ever
+  Namespacing namespacing = Namespacing::kOff;
 };
 
 class ModelRepositories final : public ModelControl {
  public:
   // `tools`: opener, factory, table and logger are given; the rest is filled in here. Errors:
   // Internal when there is no place for private copies of the files.
+  // `alarm` is borrowed; null: loads have no limit.
   static Result<std::unique_ptr<ModelRepositories>> Create(RepositoryOptions options,
-                                                           LoadTools tools);
+                                                           LoadTools tools, Alarm* alarm);
   ~ModelRepositories() override;  // Close without a deadline
 
   // Begins the loads of the start; once.
@@ -49,7 +55,10 @@ class ModelRepositories final : public ModelControl {
   Result<bool> AwaitStart(TimePoint deadline) const EXCLUDES(mu_);
   // False when loads are still under way at `deadline`.
   bool AwaitIdle(TimePoint deadline) { return manager_.AwaitIdle(deadline); }
-  // Takes no more wishes and waits for loads under way. False when `deadline` came first.
+  // Gives up loads under way and refuses others until Resume.
+  void Pause() { manager_.Pause(); }
+  void Resume() { manager_.Resume(); }
+  // Gives up loads under way and takes no more wishes. False when `deadline` came before the end.
   bool Close(TimePoint deadline) EXCLUDES(mu_);
 
   void Load(LoadRequest request, LoadDone done) override;
@@ -61,9 +70,13 @@ class ModelRepositories final : public ModelControl {
   ControlMetrics metrics() const override EXCLUDES(mu_);
 
  private:
-  ModelRepositories(RepositoryOptions options, std::unique_ptr<FilesArea> area, LoadTools tools);
+  ModelRepositories(RepositoryOptions options, std::unique_ptr<FilesArea> area, LoadTools tools,
+                    Alarm* alarm);
   void RunStart() EXCLUDES(mu_);
-  void LoadAtStart(const std::vector<std::string>& names) EXCLUDES(mu_);
+  void LoadAtStart(const std::vector<LoadRequest>& requests) EXCLUDES(mu_);
+  // A request for each model that `request` may mean; at least one.
+  std::vector<LoadRequest> RequestsFor(const LoadRequest& request) const;
+  void LoadOne(LoadRequest request, LoadDone done);
   void NoteLayout(const Layout& layout) EXCLUDES(mu_);
   void CountStart(const std::string& name, const Status& status) EXCLUDES(mu_);
   void EndStart() EXCLUDES(mu_);

@@ -82,7 +82,7 @@ void PollSource::TakeEnded() {
   }
   const TimePoint now = std::chrono::steady_clock::now();
   for (const Ended& one : ended) {
-    const auto at = models_.find(one.name);
+    const auto at = models_.find(one.key);
     if (at == models_.end()) continue;
     PollPolicy& policy = at->second.policy;
     if (one.is_unload) {
@@ -99,29 +99,30 @@ void PollSource::TakeEnded() {
         continue;  // not tried yet
       case LoadOutcome::Kind::kUnusable:
       case LoadOutcome::Kind::kFailed:
+      case LoadOutcome::Kind::kCancelled:
         policy.Failed(one.tree, now);
         break;
     }
-    first_missing_.erase(one.name);
+    first_missing_.erase(one.key);
   }
 }
 
 TimePoint PollSource::LookAtAll() {
   const TimePoint now = std::chrono::steady_clock::now();
   for (const std::string& repository : options_.repositories) WatchDirectory(repository);
-  const Layout layout = ScanRepositories(options_.repositories);
+  const Layout layout = ScanRepositories(options_.repositories, options_.namespacing);
   NoteUnreadable(layout);
   TimePoint look_again = LookForMissing(layout, now);
   for (size_t i = 0; i < layout.models.size(); ++i) {
     const ModelPlace& place = layout.models[i];
     const auto same = [&](size_t k) {
-      return k < layout.models.size() && layout.models[k].name == place.name;
+      return k < layout.models.size() && layout.models[k].key() == place.key();
     };
-    if (!has_looked_) first_missing_.insert(place.name);
+    if (!has_looked_) first_missing_.insert(place.key());
     if (same(i + 1) || (i > 0 && same(i - 1))) {
       // What serves goes on; which of the two is meant is not for us to say.
-      manager_->SetProblem(place.name, Duplicate());
-      first_missing_.erase(place.name);
+      manager_->SetProblem(place.key(), Duplicate());
+      first_missing_.erase(place.key());
       WatchedOf(place);
       continue;
     }
@@ -131,7 +132,7 @@ TimePoint PollSource::LookAtAll() {
 }
 
 PollSource::Watched& PollSource::WatchedOf(const ModelPlace& place) {
-  Watched& watched = models_.try_emplace(place.name, timing_).first->second;
+  Watched& watched = models_.try_emplace(place.key(), timing_).first->second;
   watched.repository = place.repository;
   return watched;
 }
@@ -144,8 +145,8 @@ TimePoint PollSource::LookAtModel(const ModelPlace& place, TimePoint now) {
           : Result<TreeLook>(place.problem);
   if (!look.ok()) {
     // What serves goes on; a tree that can't be followed says nothing about what is wished.
-    manager_->SetProblem(place.name, look.status());
-    first_missing_.erase(place.name);
+    manager_->SetProblem(place.key(), look.status());
+    first_missing_.erase(place.key());
     watched.has_problem = true;
     return kNoDeadline;
   }
@@ -153,23 +154,23 @@ TimePoint PollSource::LookAtModel(const ModelPlace& place, TimePoint now) {
       look->fingerprint, IsOlderThan(look->newest_change, options_.settle), now);
   if (decision.action == PollAction::kLoad) Load(place, watched.policy.settled());
   if (watched.policy.is_applied() && std::exchange(watched.has_problem, false)) {
-    manager_->SetProblem(place.name, {});
+    manager_->SetProblem(place.key(), {});
   }
   return decision.look_again;
 }
 
 TimePoint PollSource::LookForMissing(const Layout& layout, TimePoint now) {
-  std::set<std::string_view> found;
-  for (const ModelPlace& place : layout.models) found.insert(place.name);
+  std::set<std::string> found;
+  for (const ModelPlace& place : layout.models) found.insert(place.key());
   std::set<std::string_view> unreadable;
   for (const auto& one : layout.unreadable) unreadable.insert(one.repository);
   TimePoint look_again = kNoDeadline;
-  for (auto& [name, watched] : models_) {
-    if (found.count(name) > 0 || unreadable.count(watched.repository) > 0) continue;
+  for (auto& [key, watched] : models_) {
+    if (found.count(key) > 0 || unreadable.count(watched.repository) > 0) continue;
     const PollDecision decision = watched.policy.Missing(now);
-    if (decision.action == PollAction::kUnload) Unload(name);
+    if (decision.action == PollAction::kUnload) Unload(key);
     look_again = std::min(look_again, decision.look_again);
-    first_missing_.erase(name);
+    first_missing_.erase(key);
   }
   return look_again;
 }
@@ -190,25 +191,24 @@ void PollSource::NoteUnreadable(const Layout& layout) {
   }
   // Models of a repository that can't be read are still known.
   std::map<std::string, std::string> repository_of;
-  for (const auto& [name, repository] : view_.repository_of) {
-    if (unreadable.count(repository) > 0) repository_of[name] = repository;
+  for (const auto& [key, repository] : view_.repository_of) {
+    if (unreadable.count(repository) > 0) repository_of[key] = repository;
   }
-  for (const ModelPlace& place : layout.models) repository_of[place.name] = place.repository;
+  for (const ModelPlace& place : layout.models) repository_of[place.key()] = place.repository;
   view_.repository_of = std::move(repository_of);
   view_.unreadable = std::move(unreadable);
 }
 
 void PollSource::Load(const ModelPlace& place, const Fingerprint& tree) {
-  models_.at(place.name).has_problem = true;  // until it serves
-  manager_->LoadSettled(place.name, place.path, tree,
-                        [this, name = place.name, tree](const LoadOutcome& outcome) {
-                          Post({name, false, tree, outcome});
-                        });
+  models_.at(place.key()).has_problem = true;  // until it serves
+  manager_->LoadSettled(place, tree, [this, key = place.key(), tree](const LoadOutcome& outcome) {
+    Post({key, false, tree, outcome});
+  });
 }
 
-void PollSource::Unload(const std::string& name) {
-  manager_->Unload(name, Trace::kNone,
-                   [this, name](const Result<UnloadReport>&) { Post({name, true, {}, {}}); });
+void PollSource::Unload(const std::string& key) {
+  manager_->Unload(key, Trace::kNone,
+                   [this, key](const Result<UnloadReport>&) { Post({key, true, {}, {}}); });
 }
 
 void PollSource::Post(Ended ended) {

@@ -27,11 +27,12 @@ struct PollOptions {
   std::vector<std::string> repositories;
   Duration interval = std::chrono::seconds(15);
   Duration settle = std::chrono::seconds(1);
+  Namespacing namespacing = Namespacing::kOff;
 };
 
 // What the last look saw.
 struct PollView {
-  std::map<std::string, std::string> repository_of;  // model -> repository
+  std::map<std::string, std::string> repository_of;  // model's key -> repository
   std::map<std::string, Status> unreadable;          // repository -> why
 };
 
@@ -54,7 +55,7 @@ class PollSource {
     bool has_problem = false;  // the manager may hold one against it
   };
   struct Ended {
-    std::string name;
+    std::string key;
     bool is_unload = false;
     Fingerprint tree;
     LoadOutcome outcome;
@@ -69,7 +70,7 @@ class PollSource {
   void NoteUnreadable(const Layout& layout) EXCLUDES(mu_);
   Watched& WatchedOf(const ModelPlace& place);
   void Load(const ModelPlace& place, const Fingerprint& tree);
-  void Unload(const std::string& name);
+  void Unload(const std::string& key);
   void Post(Ended ended) EXCLUDES(mu_);
   void FinishFirst() EXCLUDES(mu_);
   void WatchDirectory(const std::string& path);
@@ -83,7 +84,7 @@ class PollSource {
   bool can_watch_ = true;
 
   // The thread's own.
-  std::map<std::string, Watched> models_;
+  std::map<std::string, Watched> models_;            // by key
   std::function<void(const PollView&)> first_done_;  // empty once called
   std::set<std::string> first_missing_;              // of the first look, not yet tried
   bool has_looked_ = false;

@@ -44,7 +44,14 @@ class Repository {
   // Every wished model is ready (and there is no failed one).
   bool IsReady() const;
   // Calls `visit` for each ready version, by name then version; the versions stay pinned meanwhile.
-  void ForEachReady(const std::function<void(Model&)>& visit) const { table_.ForEachReady(visit); }
+  void ForEachReady(const std::function<void(Model& model)>& visit) const {
+    table_.ForEachReady([&visit](Model& model, std::string_view) { visit(model); });
+  }
+  // The same, with the namespace of each.
+  void ForEachReadyIn(
+      const std::function<void(Model& model, std::string_view space)>& visit) const {
+    table_.ForEachReady(visit);
+  }
   // Requests under way in all models.
   int64_t InFlight() const { return table_.InFlight(); }
 

@@ -39,6 +39,12 @@ ModelHandle AcquireLatest(const NameEntry& entry) {
 Result<ModelHandle> Router::Find(std::string_view name, std::string_view version) const {
   const std::shared_ptr<const RouteTable> table = table_.Get();
   const auto named = table->find(name);
+  if (named != table->end() && named->second.serving_models > 1) {
+    return InvalidArgument("There are " + std::to_string(named->second.serving_models) +
+                           " identifiers of model '" + std::string(name) +
+                           "' in global map, model namespace must be provided to resolve "
+                           "ambiguity.");
+  }
   if (version.empty()) {
     if (named == table->end()) return NotFound(UnknownModel(name) + " is not found");
     if (ModelHandle handle = AcquireLatest(named->second)) return handle;

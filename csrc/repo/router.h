@@ -27,6 +27,9 @@ struct VersionEntry {
 };
 
 struct NameEntry {
+  // Models of this name that serve: with namespaces there may be several, and no request says which
+  // it means.
+  int serving_models = 0;
   std::map<int64_t, VersionEntry> versions;  // ascending: the last ready one is the default
 };
 
@@ -36,7 +39,8 @@ class Router {
  public:
   // `version` empty: the highest ready version. Errors, with Triton's texts: NotFound for an
   // unknown name or version and when no version is ready; Unavailable for a version that is known
-  // but not ready; InvalidArgument for a version that is no integer.
+  // but not ready; InvalidArgument for a version that is no integer, and for a name that models of
+  // several namespaces have.
   Result<ModelHandle> Find(std::string_view name, std::string_view version) const;
 
   void Publish(RouteTable table) { table_.Publish(std::move(table)); }

@@ -5,11 +5,14 @@
 #include <tuple>
 #include <utility>
 
+#include "repo/model_key.h"
+
 namespace pt::repo {
 namespace {
 
-// Stops that run side by side: a stop that takes long (a worker that finalizes) delays no other.
+// Stops that run side by side; one that takes long (a worker that finalizes) holds up no other.
 constexpr int kStopThreads = 32;
+constexpr Duration kStopPatience = std::chrono::seconds(2);
 
 std::string Describe(const std::string& name, int64_t version) {
   return "model '" + name + "' version " + std::to_string(version);
@@ -20,7 +23,7 @@ std::string Describe(const std::string& name, int64_t version) {
 // One generation. In kLoading it belongs to whoever loads it, in kUnloading to its retirement; both
 // may keep a pointer to it without the lock.
 struct VersionTable::Entry {
-  std::string name;
+  std::string key;
   int64_t version = 0;
   uint64_t generation = 0;
   Owner owner = Owner::kCode;
@@ -34,7 +37,13 @@ struct VersionTable::Entry {
   Hold hold;                                // while ready
 };
 
-VersionTable::VersionTable() : pool_("pt-unload", kStopThreads) {}
+// Models of the program are their names; those of files may be in a namespace.
+std::string_view VersionTable::NameOf(const std::string& key, const Generations& generations) {
+  const bool is_of_code = !generations.empty() && generations.front()->owner == Owner::kCode;
+  return is_of_code ? std::string_view(key) : NameOfKey(key);
+}
+
+VersionTable::VersionTable() : pool_("pt-unload", kStopThreads, kStopPatience) {}
 
 VersionTable::~VersionTable() {
   std::vector<Hold> holds;
@@ -54,8 +63,8 @@ VersionTable::~VersionTable() {
   while (retiring_ > 0) retired_.Wait(&mu_);
 }
 
-VersionTable::Entry* VersionTable::FindLocked(const std::string& name, uint64_t generation) {
-  const auto named = models_.find(name);
+VersionTable::Entry* VersionTable::FindLocked(const std::string& key, uint64_t generation) {
+  const auto named = models_.find(key);
   if (named == models_.end()) return nullptr;
   for (const auto& entry : named->second) {
     if (entry->generation == generation) return entry.get();
@@ -63,8 +72,8 @@ VersionTable::Entry* VersionTable::FindLocked(const std::string& name, uint64_t 
   return nullptr;
 }
 
-VersionTable::Entry* VersionTable::ServingLocked(const std::string& name, int64_t version) {
-  const auto named = models_.find(name);
+VersionTable::Entry* VersionTable::ServingLocked(const std::string& key, int64_t version) {
+  const auto named = models_.find(key);
   if (named == models_.end()) return nullptr;
   for (const auto& entry : named->second) {
     if (entry->version == version && entry->state == VersionState::kReady) return entry.get();
@@ -73,47 +82,64 @@ VersionTable::Entry* VersionTable::ServingLocked(const std::string& name, int64_
 }
 
 void VersionTable::EraseLocked(const Entry* gone) {
-  const auto named = models_.find(gone->name);
+  const auto named = models_.find(gone->key);
   std::erase_if(named->second, [gone](const auto& entry) { return entry.get() == gone; });
   if (named->second.empty()) models_.erase(named);
 }
 
 // What was unloaded or failed earlier is no longer this version's last word.
 void VersionTable::EraseOlderLocked(const Entry* newer) {
-  std::erase_if(models_[newer->name], [newer](const auto& other) {
+  std::erase_if(models_[newer->key], [newer](const auto& other) {
     return other->state == VersionState::kUnavailable && other->version == newer->version &&
            other->generation < newer->generation;
   });
 }
 
+void VersionTable::TrimTracesLocked(const std::string& key) {
+  Generations& generations = models_[key];
+  const auto is_trace = [](const auto& entry) {
+    return entry->state == VersionState::kUnavailable;
+  };
+  auto count = static_cast<size_t>(std::count_if(generations.begin(), generations.end(), is_trace));
+  // They lie in the order of their generations: the oldest come first.
+  std::erase_if(generations, [&](const auto& entry) {
+    if (!is_trace(entry) || count <= kMaxTraces) return false;
+    --count;
+    return true;
+  });
+}
+
 void VersionTable::PublishLocked() {
   RouteTable table;
-  for (const auto& [name, generations] : models_) {
-    NameEntry& named = table[name];
+  for (const auto& [key, generations] : models_) {
+    NameEntry& named = table[std::string(NameOf(key, generations))];
+    bool serves = false;
     for (const auto& entry : generations) {
       VersionEntry& version = named.versions[entry->version];
       if (entry->state != VersionState::kReady) continue;
       version.model = entry->model.get();
       version.hold = entry->hold;
+      serves = true;
     }
+    if (serves) ++named.serving_models;
   }
   router_.Publish(std::move(table));
 }
 
-Result<uint64_t> VersionTable::Begin(const std::string& name, int64_t version, Owner owner) {
+Result<uint64_t> VersionTable::Begin(const std::string& key, int64_t version, Owner owner) {
   MutexLock lock(&mu_);
-  for (const auto& entry : models_[name]) {
+  for (const auto& entry : models_[key]) {
     if (entry->state != VersionState::kReady && entry->state != VersionState::kLoading) continue;
     if (entry->owner != owner) {
-      return AlreadyExists("model '" + name + "' is served already, from " +
+      return AlreadyExists("model '" + key + "' is served already, from " +
                            (owner == Owner::kCode ? "a model repository" : "the program"));
     }
     if (owner == Owner::kCode && entry->version == version) {
-      return AlreadyExists(Describe(name, version) + " is served already");
+      return AlreadyExists(Describe(key, version) + " is served already");
     }
   }
-  Entry* entry = models_[name].emplace_back(std::make_unique<Entry>()).get();
-  entry->name = name;
+  Entry* entry = models_[key].emplace_back(std::make_unique<Entry>()).get();
+  entry->key = key;
   entry->version = version;
   entry->owner = owner;
   entry->generation = next_generation_++;
@@ -121,25 +147,26 @@ Result<uint64_t> VersionTable::Begin(const std::string& name, int64_t version, O
   return entry->generation;
 }
 
-void VersionTable::Fail(const std::string& name, uint64_t generation, const Status& reason) {
+void VersionTable::Fail(const std::string& key, uint64_t generation, const Status& reason) {
   MutexLock lock(&mu_);
-  Entry* entry = FindLocked(name, generation);
-  if (entry == nullptr) return;
-  if (entry->owner == Owner::kCode || ServingLocked(name, entry->version) != nullptr) {
+  Entry* entry = FindLocked(key, generation);
+  if (entry == nullptr || entry->state != VersionState::kLoading) return;
+  if (entry->owner == Owner::kCode || ServingLocked(key, entry->version) != nullptr) {
     EraseLocked(entry);
   } else {
     entry->state = VersionState::kUnavailable;
     entry->has_failed = true;
     entry->reason = reason.ToString();
     EraseOlderLocked(entry);
+    TrimTracesLocked(key);
   }
   PublishLocked();
 }
 
-void VersionTable::Drop(const std::string& name, uint64_t generation) {
+void VersionTable::Drop(const std::string& key, uint64_t generation) {
   MutexLock lock(&mu_);
-  const Entry* entry = FindLocked(name, generation);
-  if (entry == nullptr) return;
+  const Entry* entry = FindLocked(key, generation);
+  if (entry == nullptr || entry->state != VersionState::kLoading) return;
   EraseLocked(entry);
   PublishLocked();
 }
@@ -162,20 +189,20 @@ VersionTable::Hold VersionTable::RetireLocked(Entry* entry, Trace trace) {
   return std::move(entry->hold);
 }
 
-void VersionTable::Publish(const std::string& name, std::vector<ReadyVersion> ready,
+void VersionTable::Publish(const std::string& key, std::vector<ReadyVersion> ready,
                            const Retirement& retire) {
   std::vector<Hold> holds;
   MutexLock lock(&mu_);
   for (ReadyVersion& version : ready) {
-    Entry* entry = FindLocked(name, version.generation);
+    Entry* entry = FindLocked(key, version.generation);
     if (entry == nullptr) continue;
-    if (Entry* before = ServingLocked(name, entry->version)) {
+    if (Entry* before = ServingLocked(key, entry->version)) {
       holds.push_back(RetireLocked(before, Trace::kNone));
     }
     BecomeReadyLocked(entry, std::move(version));
   }
   for (const int64_t version : retire.versions) {
-    if (Entry* entry = ServingLocked(name, version)) {
+    if (Entry* entry = ServingLocked(key, version)) {
       holds.push_back(RetireLocked(entry, retire.trace));
     }
   }
@@ -189,7 +216,7 @@ int VersionTable::Retire(const Retirement& retire, const std::function<void()>& 
     MutexLock lock(&mu_);
     std::vector<Entry*> leaving;
     for (const int64_t version : retire.versions) {
-      if (Entry* entry = ServingLocked(retire.name, version)) leaving.push_back(entry);
+      if (Entry* entry = ServingLocked(retire.key, version)) leaving.push_back(entry);
     }
     const auto missing = std::make_shared<std::atomic<size_t>>(leaving.size());
     for (Entry* entry : leaving) {
@@ -224,11 +251,16 @@ void VersionTable::Finish(Entry* entry) {
     gone.swap(entry->gone);
     entry->state = VersionState::kUnavailable;
     entry->reason = "unloaded";
-    const Generations& generations = models_[entry->name];
+    const std::string key = entry->key;
+    const Generations& generations = models_[key];
     const bool has_newer = std::any_of(generations.begin(), generations.end(), [&](const auto& o) {
       return o->version == entry->version && o->generation > entry->generation;
     });
-    if (has_newer || entry->trace == Trace::kNone) EraseLocked(entry);
+    if (has_newer || entry->trace == Trace::kNone) {
+      EraseLocked(entry);
+    } else {
+      TrimTracesLocked(key);
+    }
     PublishLocked();
   }
   for (const auto& callback : gone) callback();
@@ -237,9 +269,9 @@ void VersionTable::Finish(Entry* entry) {
   retired_.NotifyAll();
 }
 
-void VersionTable::Clear(const std::string& name, Trace trace) {
+void VersionTable::Clear(const std::string& key, Trace trace) {
   MutexLock lock(&mu_);
-  const auto named = models_.find(name);
+  const auto named = models_.find(key);
   if (named == models_.end()) return;
   for (const auto& entry : named->second) {
     if (!entry->has_failed) continue;
@@ -254,10 +286,10 @@ void VersionTable::Clear(const std::string& name, Trace trace) {
   PublishLocked();
 }
 
-std::vector<int64_t> VersionTable::ReadyVersions(const std::string& name) const {
+std::vector<int64_t> VersionTable::ReadyVersions(const std::string& key) const {
   MutexLock lock(&mu_);
   std::vector<int64_t> versions;
-  const auto named = models_.find(name);
+  const auto named = models_.find(key);
   if (named == models_.end()) return versions;
   for (const auto& entry : named->second) {
     if (entry->state == VersionState::kReady) versions.push_back(entry->version);
@@ -269,7 +301,7 @@ std::vector<int64_t> VersionTable::ReadyVersions(const std::string& name) const 
 std::vector<IndexEntry> VersionTable::Index() const {
   MutexLock lock(&mu_);
   std::vector<IndexEntry> index;
-  for (const auto& [name, generations] : models_) {
+  for (const auto& [key, generations] : models_) {
     std::map<int64_t, const Entry*> shown;
     for (const auto& entry : generations) {
       const Entry*& best = shown[entry->version];
@@ -279,9 +311,17 @@ std::vector<IndexEntry> VersionTable::Index() const {
       if (best == nullptr || rank(*best) < rank(*entry)) best = entry.get();
     }
     for (const auto& [version, entry] : shown) {
-      index.push_back({name, std::to_string(version), entry->state, entry->reason, {}, true});
+      index.push_back({key,
+                       std::string(NameOf(key, generations)),
+                       std::to_string(version),
+                       entry->state,
+                       entry->reason,
+                       {},
+                       true});
     }
   }
+  std::stable_sort(index.begin(), index.end(),
+                   [](const IndexEntry& a, const IndexEntry& b) { return a.name < b.name; });
   return index;
 }
 
@@ -298,22 +338,26 @@ bool VersionTable::IsReady() const {
   });
 }
 
-void VersionTable::ForEachReady(const std::function<void(Model&)>& visit) const {
-  std::vector<ModelHandle> ready;
+void VersionTable::ForEachReady(
+    const std::function<void(Model& model, std::string_view space)>& visit) const {
+  std::vector<std::pair<ModelHandle, std::string>> ready;
   {
     MutexLock lock(&mu_);
-    for (const auto& [name, generations] : models_) {
+    for (const auto& [key, generations] : models_) {
       for (const auto& entry : generations) {
         if (entry->state != VersionState::kReady) continue;
-        if (ModelHandle handle = entry->model->Acquire()) ready.push_back(std::move(handle));
+        ModelHandle handle = entry->model->Acquire();
+        if (!handle) continue;
+        ready.emplace_back(std::move(handle),
+                           entry->owner == Owner::kFiles ? SpaceOfKey(key) : std::string_view());
       }
     }
   }
-  std::sort(ready.begin(), ready.end(), [](const ModelHandle& a, const ModelHandle& b) {
-    return std::make_tuple(std::string_view(a->name()), a->version()) <
-           std::make_tuple(std::string_view(b->name()), b->version());
+  std::sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
+    return std::make_tuple(std::string_view(a.first->name()), a.first->version(), a.second) <
+           std::make_tuple(std::string_view(b.first->name()), b.first->version(), b.second);
   });
-  for (const ModelHandle& handle : ready) visit(*handle);
+  for (const auto& [handle, space] : ready) visit(*handle, space);
 }
 
 int64_t VersionTable::InFlight() const {
@@ -327,10 +371,10 @@ int64_t VersionTable::InFlight() const {
   return count;
 }
 
-int64_t VersionTable::InFlight(const std::string& name) const {
+int64_t VersionTable::InFlight(const std::string& key) const {
   MutexLock lock(&mu_);
   int64_t count = 0;
-  const auto named = models_.find(name);
+  const auto named = models_.find(key);
   if (named == models_.end()) return 0;
   for (const auto& entry : named->second) {
     if (entry->model) count += entry->model->users();

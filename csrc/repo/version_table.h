@@ -5,6 +5,10 @@
 // Several generations of one version live side by side: the ready one serves until the next is
 // published; then it drains. Draining one never delays another.
 //
+// Models are told apart by their keys (model_key.h); the router and the index show names. The index
+// keeps what was unloaded or has failed, but of each model only the kMaxTraces latest of these: who
+// flips versions for years would fill it.
+//
 // Thread rule: thread-safe; nothing blocks but the destructor. Callbacks run without a lock.
 #pragma once
 
@@ -12,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/job_pool.h"
@@ -25,6 +30,7 @@ namespace pt::repo {
 enum class VersionState { kLoading, kReady, kUnloading, kUnavailable };
 
 struct IndexEntry {
+  std::string key;
   std::string name;
   std::string version;  // empty: the model as a whole
   VersionState state = VersionState::kUnavailable;
@@ -38,6 +44,9 @@ struct IndexEntry {
 // Who wished for a version: code (bound callables), or files of a repository.
 enum class Owner { kCode, kFiles };
 
+// Versions that are unavailable, in the index of one model.
+inline constexpr size_t kMaxTraces = 32;
+
 // What stays of a version in the index when it has gone.
 enum class Trace { kUnloaded, kNone };
 
@@ -48,7 +57,7 @@ struct ReadyVersion {
 };
 
 struct Retirement {
-  std::string name;
+  std::string key;
   std::vector<int64_t> versions;
   Trace trace = Trace::kUnloaded;
 };
@@ -60,39 +69,45 @@ class VersionTable {
 
   // A new generation, in kLoading. Errors: AlreadyExists when the other owner has that model, or
   // when code asks for a version that serves already.
-  Result<uint64_t> Begin(const std::string& name, int64_t version, Owner owner) EXCLUDES(mu_);
+  Result<uint64_t> Begin(const std::string& key, int64_t version, Owner owner) EXCLUDES(mu_);
   // The load failed: the version is kUnavailable with the reason, unless another generation serves.
-  void Fail(const std::string& name, uint64_t generation, const Status& reason) EXCLUDES(mu_);
-  // The load is given up without a trace.
-  void Drop(const std::string& name, uint64_t generation) EXCLUDES(mu_);
+  // Nothing happens to what isn't loading any more.
+  void Fail(const std::string& key, uint64_t generation, const Status& reason) EXCLUDES(mu_);
+  // The load ended without a trace. Nothing happens to what isn't loading any more.
+  void Drop(const std::string& key, uint64_t generation) EXCLUDES(mu_);
   // In one step for lookups: what is ready serves, what it replaces and `retire` drains.
-  void Publish(const std::string& name, std::vector<ReadyVersion> ready, const Retirement& retire)
+  void Publish(const std::string& key, std::vector<ReadyVersion> ready, const Retirement& retire)
       EXCLUDES(mu_);
   // Takes versions that serve out of the router; `gone` runs when the last of them has answered its
   // last request and is destroyed (at once when there is none). The number that is going.
   int Retire(const Retirement& retire, const std::function<void()>& gone) EXCLUDES(mu_);
   // Failed loads of that model are no longer held against it; kNone forgets what is unavailable.
-  void Clear(const std::string& name, Trace trace) EXCLUDES(mu_);
+  void Clear(const std::string& key, Trace trace) EXCLUDES(mu_);
 
   const Router& router() const { return router_; }
-  std::vector<int64_t> ReadyVersions(const std::string& name) const EXCLUDES(mu_);
+  std::vector<int64_t> ReadyVersions(const std::string& key) const EXCLUDES(mu_);
   // By name, then version; a version that serves is kReady whatever else loads.
   std::vector<IndexEntry> Index() const EXCLUDES(mu_);
   // No model that was wished for is without a version that serves.
   bool IsReady() const EXCLUDES(mu_);
-  void ForEachReady(const std::function<void(Model&)>& visit) const EXCLUDES(mu_);
+  // By name, then version; `space` is the model's namespace, empty without.
+  void ForEachReady(const std::function<void(Model& model, std::string_view space)>& visit) const
+      EXCLUDES(mu_);
   int64_t InFlight() const EXCLUDES(mu_);
-  int64_t InFlight(const std::string& name) const EXCLUDES(mu_);
+  int64_t InFlight(const std::string& key) const EXCLUDES(mu_);
 
  private:
   struct Entry;
   using Generations = std::vector<std::unique_ptr<Entry>>;
   using Hold = std::shared_ptr<const void>;
 
-  Entry* FindLocked(const std::string& name, uint64_t generation) REQUIRES(mu_);
-  Entry* ServingLocked(const std::string& name, int64_t version) REQUIRES(mu_);
+  static std::string_view NameOf(const std::string& key, const Generations& generations);
+  Entry* FindLocked(const std::string& key, uint64_t generation) REQUIRES(mu_);
+  Entry* ServingLocked(const std::string& key, int64_t version) REQUIRES(mu_);
   void EraseLocked(const Entry* gone) REQUIRES(mu_);
   void EraseOlderLocked(const Entry* newer) REQUIRES(mu_);
+  // Keeps the latest kMaxTraces.
+  void TrimTracesLocked(const std::string& key) REQUIRES(mu_);
   // The hold must be dropped after the lock was left: that may start the drain.
   Hold RetireLocked(Entry* entry, Trace trace) REQUIRES(mu_);
   void BecomeReadyLocked(Entry* entry, ReadyVersion ready) REQUIRES(mu_);
@@ -101,7 +116,7 @@ class VersionTable {
   void Finish(Entry* entry) EXCLUDES(mu_);
 
   mutable Mutex mu_;
-  std::map<std::string, Generations> models_ GUARDED_BY(mu_);
+  std::map<std::string, Generations> models_ GUARDED_BY(mu_);  // by key
   uint64_t next_generation_ GUARDED_BY(mu_) = 1;
   int retiring_ GUARDED_BY(mu_) = 0;
   CondVar retired_;

@@ -139,7 +139,7 @@ api::ModelHooks MakeModelHooks(repo::ModelRepositories* models) {
   api::ModelHooks hooks;
   hooks.load = [models](const std::string& name, std::optional<std::string> config,
                         std::map<std::string, std::string> files, api::ModelHooks::Done done) {
-    models->Load({name, std::move(config), std::move(files)}, std::move(done));
+    models->Load({name, {}, std::move(config), std::move(files)}, std::move(done));
   };
   hooks.unload = [models](const std::string& name, api::ModelHooks::Done done) {
     models->Unload(name, [done = std::move(done)](const Result<repo::UnloadReport>& report) {
@@ -158,7 +158,9 @@ Status Server::Impl::OpenRepositories() {
   tools.factory = [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); };
   tools.table = &repository.table();
   tools.logger = logger.get();
-  PT_ASSIGN_OR_RETURN(models, repo::ModelRepositories::Create(settings.repositories, tools));
+  // tools.gpus stays empty: models run on no GPU yet.
+  PT_ASSIGN_OR_RETURN(models,
+                      repo::ModelRepositories::Create(settings.repositories, tools, &alarm));
   repository.Join(models.get());
   worker_calls.set_model_hooks(MakeModelHooks(models.get()));
   return {};
@@ -177,7 +179,11 @@ Status Server::Impl::Start() {
     PT_LOG(logger.get(), kError, status.message());
     return status;
   }
-  if (models != nullptr && !std::exchange(has_begun_loads, true)) models->Start();
+  if (models != nullptr && std::exchange(has_begun_loads, true)) {
+    models->Resume();
+  } else if (models != nullptr) {
+    models->Start();
+  }
   MutexLock lock(&mu);
   current = std::move(next);
   return {};
@@ -190,6 +196,7 @@ Status Server::Impl::Stop() {
   running->service.set_draining();
   PT_LOG(logger.get(), kInfo, "Waiting for in-flight requests to complete.");
   const TimePoint deadline = clock.Now() + settings.exit_timeout;
+  if (models != nullptr) models->Pause();  // what nobody will ask holds up no end
   Status status = running->front.Stop(deadline);
   if (models != nullptr && !models->AwaitIdle(deadline) && status.ok()) {
     status = Unavailable("models were still loading when the exit timeout was over");

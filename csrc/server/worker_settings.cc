@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -33,14 +34,26 @@ struct BackendSetting {
   std::string value;
 };
 
-BackendSetting Parse(const std::string& text) {
+// Errors: InvalidArgument, in Triton's words.
+Result<BackendSetting> Parse(const std::string& text) {
   BackendSetting setting;
   const size_t comma = text.find(',');
   const size_t equals = text.find('=');
   const size_t begin = comma == std::string::npos || comma > equals ? 0 : comma + 1;
+  if (begin == 1) {
+    return InvalidArgument(
+        "No backend specified. --backend-config option format is <backend name>,<setting>=<value> "
+        "or <setting>=<value>. Got " +
+        text);
+  }
+  const bool is_whole = equals != std::string::npos && equals > begin && equals + 1 < text.size();
+  if (!is_whole || text.find('\n') != std::string::npos) {
+    return InvalidArgument(
+        "--backend-config option format is '<backend name>,<setting>=<value>'. Got " + text);
+  }
   if (begin > 0) setting.backend = text.substr(0, comma);
-  setting.key = text.substr(begin, equals == std::string::npos ? equals : equals - begin);
-  if (equals != std::string::npos) setting.value = text.substr(equals + 1);
+  setting.key = text.substr(begin, equals - begin);
+  setting.value = text.substr(equals + 1);
   return setting;
 }
 
@@ -53,7 +66,8 @@ Result<int64_t> ParseCount(const BackendSetting& setting) {
                          setting.value + "'");
 }
 
-// Sizes are hints that nobody needs here; they are checked all the same.
+// Settings of the python backend. Sizes are hints that nobody needs here; they are checked all the
+// same.
 Status Apply(const BackendSetting& setting, backend::WorkerBackendOptions* workers) {
   const std::string& key = setting.key;
   if (key == "python-executable") {
@@ -91,7 +105,15 @@ Result<backend::WorkerBackendOptions> ReadWorkers(const OptionValues& options) {
   if (workers.interpreter.empty()) workers.interpreter = "python3";
   workers.roots = {options.GetString("backend-directory"), backends};
   for (const std::string& text : options.GetList("backend-config")) {
-    const BackendSetting setting = Parse(text);
+    PT_ASSIGN_OR_RETURN(const BackendSetting setting, Parse(text));
+    workers.settings[setting.backend][setting.key] = setting.value;
+    if (setting.key == "default-max-batch-size") {
+      PT_ASSIGN_OR_RETURN(const int64_t size, ParseCount(setting));
+      if (size < 0 || size > INT32_MAX) {
+        return InvalidArgument("expected a size from 0 for --backend-config " + setting.key +
+                               ", got " + setting.value);
+      }
+    }
     if (!setting.backend.empty() && setting.backend != "python") continue;
     PT_RETURN_IF_ERROR(Apply(setting, &workers));
   }

@@ -19,6 +19,10 @@ input {{ name: "x" data_type: TYPE_FP32 dims: [ 4 ] }}
 output {{ name: "y" data_type: TYPE_FP32 dims: [ 4 ] }}
 {more}
 """
+PYTHON_CONFIG = """backend: "python"
+input { name: "X" data_type: TYPE_FP32 dims: [ -1 ] }
+output { name: "Y" data_type: TYPE_FP32 dims: [ -1 ] }
+"""
 BODY = json.dumps(
     {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 ).encode()
@@ -39,6 +43,14 @@ class Repository:
         (staged / str(version)).mkdir(parents=True)
         (staged / "config.pbtxt").write_text(CONFIG.format(more=more))
         (staged / str(version) / "content.txt").write_text(content)
+        staged.rename(self.path / name)
+
+    def write_python_model(self, name: str, code: str, *, more: str = "") -> None:
+        """A model.py, version 1, that has X and Y as every one of them."""
+        staged = self.path.parent / f"staged-{name}"
+        (staged / "1").mkdir(parents=True)
+        (staged / "config.pbtxt").write_text(PYTHON_CONFIG + more)
+        (staged / "1" / "model.py").write_text(code)
         staged.rename(self.path / name)
 
     def write_content(self, name: str, content: str, version: int = 1) -> None:
@@ -75,6 +87,10 @@ class RepositoryServer(Server):
             command += [f"--{name}-port", str(port), *self.address(name)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+
+    def state(self, name: str, version: str = "1") -> str:
+        """What the index says of a version: its state, "" for none."""
+        return self.index().get((name, version), {}).get("state", "")
 
     def load(self, name: str, **parameters: str) -> tuple[int, bytes]:
         body = json.dumps({"parameters": parameters}).encode() if parameters else b""

@@ -99,7 +99,7 @@ def test_overrides_and_the_way_back(repository, serve, tmp_path):
     assert server.ask() == (200, "disk")
     for path in ("file:../../out", "file:..", "file:1/../../out"):
         status, text = server.load("m", **{"config": config, path: "eA=="})
-        assert status == 500
+        assert status == 400
         assert b"must stay within model directory" in text
     assert not list(tmp_path.rglob("out"))
     assert server.load("m", **{"config": config, "file:1/x": "e!=="})[0] == 400

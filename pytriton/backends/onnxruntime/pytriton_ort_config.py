@@ -7,8 +7,17 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-# Backend option `default-max-batch-size` of Triton.
-DEFAULT_MAX_BATCH_SIZE = 4
+
+def default_max_batch_size() -> int:
+    """What a model that can batch gets when its configuration says nothing.
+
+    `--backend-config [onnxruntime,]default-max-batch-size=N`, as Triton; 4 without it.
+    """
+    for line in os.environ.get("PYTRITON_BACKEND_CONFIG", "").splitlines():
+        key, _, value = line.partition("=")
+        if key == "default-max-batch-size":
+            return int(value)
+    return 4
 
 
 class ElementType(NamedTuple):
@@ -127,9 +136,10 @@ def complete(model_config: Any, ports: Ports) -> None:
             "batching while non-zero max_batch_size is specified"
         )
     if batch_size == 0 and can_batch and not has_inputs and not has_outputs:
-        batch_size = DEFAULT_MAX_BATCH_SIZE
+        batch_size = default_max_batch_size()
         model_config.set_max_batch_size(batch_size)
-        if not any(key in config for key in ("sequence_batching", "ensemble_scheduling")):
+        has_scheduler = any(key in config for key in ("sequence_batching", "ensemble_scheduling"))
+        if batch_size > 1 and not has_scheduler:
             model_config.set_dynamic_batching()
     first = 1 if batch_size > 0 else 0
     if not has_inputs:
