@@ -89,6 +89,9 @@ class TestLoader final : public BackendLoader {
  public:
   TestLoader(VersionSource source, Gates* gates, LoadLog* log)
       : source_(std::move(source)), gates_(gates), log_(log) {}
+  ~TestLoader() override {
+    log_->Note("end " + source_.name + ":" + std::to_string(source_.version));
+  }
 
   Result<std::string> CompleteConfig(const std::string& config_json) override {
     return config_json;

@@ -178,6 +178,12 @@ TEST_F(ManagerTest, ALoadThatTakesTooLongIsGivenUpEvenIfItsBackendIsDeaf) {
   EXPECT_EQ(IndexTexts(), Texts{"m:1 READY"});
   const uint64_t serving = table_.router().Find("m", "").value()->generation();
   gates_.Open("door");  // what it brings now is dropped
+  while (log_.count("end m:1") < 2) std::this_thread::yield();
+  WriteModel("n");
+  EXPECT_TRUE(LoadAndWait("n").ok());
+  EXPECT_EQ(manager_->Problems()["m"], "");
+  EXPECT_EQ(manager_->metrics().failed_loads, 1U);
+  EXPECT_TRUE(Unload("n", Trace::kNone).get().ok());
   manager_.reset();
   EXPECT_EQ(IndexTexts(), Texts{"m:1 READY"});
   EXPECT_EQ(table_.router().Find("m", "").value()->generation(), serving);
