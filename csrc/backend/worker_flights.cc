@@ -69,6 +69,7 @@ Status WorkerFlights::Enter(uint32_t sequence, Batch* batch, bool is_waited, Mes
     return Unavailable("model instance '" + instance_name_ + "' holds too many requests");
   }
   out->Put(sequence).Put(static_cast<uint32_t>(batch->requests.size()));
+  awaited_.clear();
   for (size_t i = 0; i < batch->requests.size(); ++i) {
     const uint32_t slot = free_.back();
     free_.pop_back();
@@ -80,7 +81,11 @@ Status WorkerFlights::Enter(uint32_t sequence, Batch* batch, bool is_waited, Mes
     flight.sequence = sequence;
     flight.has_answered = false;
     ++flight.generation;
-    if (!is_waited) flight.request->AnswerLater();
+    if (is_waited) {
+      awaited_.push_back(slot);
+    } else {
+      flight.request->AnswerLater();
+    }
     PutRequest(uint64_t{flight.generation} << 32 | slot, *flight.request, out);
     ring_->SetCancelled(slot, flight.request->is_cancelled());
     flight.request->responder().OnCancel([ring = ring_, slot] { ring->SetCancelled(slot, true); });
@@ -115,9 +120,8 @@ void WorkerFlights::PutRequest(uint64_t key, const InferRequest& request, Messag
 }
 
 void WorkerFlights::Leave(Batch* batch) {
-  const auto is_missing = [](const RequestPtr& request) { return request == nullptr; };
-  if (std::none_of(batch->requests.begin(), batch->requests.end(), is_missing)) return;
-  for (Flight& flight : flights_) {
+  for (const uint32_t slot : awaited_) {
+    Flight& flight = flights_[slot];
     if (flight.batch != batch) continue;
     flight.batch = nullptr;
     flight.request->AnswerLater();

@@ -79,6 +79,7 @@ class WorkerFlights {
   const std::string instance_name_;
   std::vector<Flight> flights_;
   std::vector<uint32_t> free_;
+  std::vector<uint32_t> awaited_;  // those of the batch that is waited for
   size_t live_ = 0;
 };
 

@@ -25,12 +25,11 @@ Status WorkerInstance::Start() {
 
 void WorkerInstance::Stop() { keeper_->Stop(); }
 
-bool WorkerInstance::MayRunAhead(const Batch& batch, const WorkerProcess& process) const {
+bool WorkerInstance::MayRunAhead(const Scheduler& scheduler, const WorkerProcess& process) const {
   if (!plan_.may_run_ahead) return false;
   const auto depth = static_cast<uint32_t>(
       std::clamp<int64_t>(kAhead / std::max(process.run_time(), Duration(1)), 1, kMostAhead));
-  return process.pending() + 1 < depth &&
-         batch.requests.front()->handle()->scheduler().queued() > 0;
+  return process.pending() + 1 < depth && scheduler.queued() > 0;
 }
 
 void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
@@ -38,6 +37,7 @@ void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
   const auto patience = [batch] {
     if (batch->before_long_wait) batch->before_long_wait();
   };
+  const Scheduler& scheduler = batch->requests.front()->handle()->scheduler();
   while (true) {
     auto process = keeper_->Wait(patience);
     if (!process.ok()) {
@@ -47,10 +47,8 @@ void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
       }
       break;
     }
-    const bool runs_ahead = MayRunAhead(*batch, **process);
-    const auto waiting =
-        runs_ahead ? WorkerProcess::Waiting::kNo : WorkerProcess::Waiting::kForBatch;
-    if ((*process)->Execute(batch, waiting, patience).ok()) break;
+    const auto may_leave = [&] { return MayRunAhead(scheduler, **process); };
+    if ((*process)->Execute(batch, patience, may_leave).ok()) break;
     // It died before: nothing was taken.
   }
   times->infer_end = steady_clock::now();

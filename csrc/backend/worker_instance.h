@@ -9,6 +9,10 @@
 #include "backend/worker_keeper.h"
 #include "infer/backend.h"
 
+namespace pt {
+class Scheduler;
+}
+
 namespace pt::backend {
 
 class WorkerInstance final : public BackendInstance {
@@ -29,7 +33,7 @@ class WorkerInstance final : public BackendInstance {
  private:
   // Whether the next batch can be handed over before this one has ended: for short models without a
   // batcher, one wake-up then serves many requests.
-  bool MayRunAhead(const Batch& batch, const WorkerProcess& process) const;
+  bool MayRunAhead(const Scheduler& scheduler, const WorkerProcess& process) const;
 
   const std::shared_ptr<WorkerKeeper> keeper_;
   Plan plan_;

@@ -315,22 +315,24 @@ Result<std::string> WorkerProcess::Ask(ToWorker command, std::string_view payloa
                   "' is not healthy.\nit did not answer within its time and was killed");
 }
 
-Status WorkerProcess::Execute(Batch* batch, Waiting waiting, FunctionRef<void()> patience) {
+Status WorkerProcess::Execute(Batch* batch, FunctionRef<void()> patience,
+                              FunctionRef<bool()> may_leave) {
   MutexLock lock(&reader_mu_);
   if (is_dead()) return Internal(death());
   UpdateLogMask();
   ring_->BeginReading();
   const uint32_t sequence = sent_ + 1;
   writer_.Clear();
-  Status status = flights_->Enter(sequence, batch, waiting == Waiting::kForBatch, &writer_);
+  const bool is_waited = !may_leave();
+  Status status = flights_->Enter(sequence, batch, is_waited, &writer_);
   if (status.ok()) {
     sent_ = sequence;
     held_.store(flights_->size(), std::memory_order_release);
     const bool is_sent = Send(ToWorker::kBatch, writer_.bytes());
     if (!is_sent && !is_dead()) {
       flights_->FailBatch(sequence, "the system has no memory for the batch");
-    } else if (waiting == Waiting::kForBatch) {
-      AwaitBatch(sequence, patience);
+    } else if (is_waited) {
+      AwaitBatch(sequence, patience, may_leave);
     } else {
       Pump();
     }
@@ -340,13 +342,14 @@ Status WorkerProcess::Execute(Batch* batch, Waiting waiting, FunctionRef<void()>
   return status;
 }
 
-void WorkerProcess::AwaitBatch(uint32_t sequence, FunctionRef<void()> patience) {
+void WorkerProcess::AwaitBatch(uint32_t sequence, FunctionRef<void()> patience,
+                               FunctionRef<bool()> may_leave) {
   const auto is_done = [&] {
     return static_cast<int32_t>(done_.load(std::memory_order_relaxed) - sequence) >= 0;
   };
   bool is_patient = false;
   Pump();
-  while (!is_done() && !is_dead()) {
+  while (!is_done() && !is_dead() && !may_leave()) {
     if (!ring_->WaitForMessage(is_patient ? Duration(0) : kPatience)) {
       patience();
       is_patient = true;

@@ -55,11 +55,10 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   Result<std::string> Ask(ToWorker command, std::string_view payload, TimePoint deadline)
       EXCLUDES(reader_mu_, mu_);
 
-  // Runs one batch. With `is_waited` it returns when the worker can take the next one, else at
-  // once. `patience`: called when that takes long. Errors: the worker is dead, and nothing was
-  // taken from the batch.
-  enum class Waiting { kForBatch, kNo };
-  Status Execute(Batch* batch, Waiting waiting, FunctionRef<void()> patience)
+  // Runs one batch. Returns at once when `may_leave` says so, else when the worker can take the
+  // next one or `may_leave` has changed its mind (it is asked now and then). `patience`: called
+  // when that takes long. Errors: the worker is dead, and nothing was taken from the batch.
+  Status Execute(Batch* batch, FunctionRef<void()> patience, FunctionRef<bool()> may_leave)
       EXCLUDES(reader_mu_, mu_);
 
   // Nothing is with the worker.
@@ -88,7 +87,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void StopReading() REQUIRES(reader_mu_);
   bool Handle(uint32_t type, std::string_view payload) REQUIRES(reader_mu_);
   bool CopyElsewhere(std::string_view payload, std::string* copy);
-  void AwaitBatch(uint32_t sequence, FunctionRef<void()> patience) REQUIRES(reader_mu_);
+  void AwaitBatch(uint32_t sequence, FunctionRef<void()> patience, FunctionRef<bool()> may_leave)
+      REQUIRES(reader_mu_);
   bool OnBatchDone(std::string_view payload) REQUIRES(reader_mu_);
   void OnReply(std::string_view payload) EXCLUDES(mu_);
   void OnLog(std::string_view payload);

@@ -47,7 +47,7 @@ struct WorkerRing::Words {
 };
 
 namespace {
-enum Reader : uint32_t { kNobody = 0, kReads = 1, kSleeps = 2 };
+enum Reader : uint32_t { kNobody = 0, kReads = 1, kDozes = 2, kSleeps = 3 };
 }  // namespace
 
 Result<std::unique_ptr<WorkerRing>> WorkerRing::Create() {
@@ -138,7 +138,7 @@ bool WorkerRing::EndReading() {
 }
 
 bool WorkerRing::WaitForMessage(Duration timeout) {
-  words_->reader.store(kSleeps, std::memory_order_seq_cst);
+  words_->reader.store(timeout.count() > 0 ? kDozes : kSleeps, std::memory_order_seq_cst);
   const uint32_t tail = words_->from_tail.load(std::memory_order_seq_cst);
   bool in_time = true;
   if ((tail & ~kInterrupted) == read_position_ &&

@@ -76,8 +76,9 @@ class WorkerRing {
   void BeginReading();
   // True: nothing came in the meantime. False: read again first.
   bool EndReading();
-  // Sleeps until a message is there, `timeout` (zero: none) is over, or Interrupt was called.
-  // REQUIRES: between BeginReading and EndReading. False on time-out.
+  // Sleeps until a message is there, `timeout` (zero: none) is over, or Interrupt was called. With
+  // a time-out the worker may leave it asleep as long as it has more to do. REQUIRES: between
+  // BeginReading and EndReading. False on time-out.
   bool WaitForMessage(Duration timeout);
   // Ends the present or next WaitForMessage for ever (the worker is dead). Any thread.
   void Interrupt();

@@ -20,12 +20,16 @@ from ._channel import (
     RawTensor,
 )
 from ._loans import Loans
-from ._ring import Results, Ring
+from ._results import Results
+from ._ring import Ring
 
 _FRAME = struct.Struct("<IIQ")  # size, kind, number
 CALL_REPLY, INNER_RESPONSE, IS_READY = 1, 2, 3
 _METRIC = struct.Struct("<QBddI")
 _NO_BUCKETS = 0xFFFFFFFF
+_DONE = struct.Struct("<IQB")
+# While batches wait, the server is woken only this often: one wake-up serves many answers.
+_WAKE_NS = 100_000
 
 
 class Link:
@@ -45,6 +49,8 @@ class Link:
         self._main = main
         self._is_executing = False
         self._began = 0
+        self._woke = 0
+        self._last: Optional[bytes] = None  # responses that go with the end of the batch
         self._decoder = messages.Decoder(loans)
         self._encoder = messages.Encoder(loans, results)
         self._lock = threading.Lock()
@@ -74,9 +80,11 @@ class Link:
 
     def respond_all(self, answers: Sequence[RawAnswer]) -> None:
         """See `Channel.respond_all`."""
-        # The end of the batch follows at once and wakes the server for both.
-        wake = not (self._is_executing and threading.get_ident() == self._main)
-        self._ring.send(messages.RESPONSES, self._encoder.responses(answers, True), wake)
+        payload = self._encoder.responses(answers, True)
+        if self._is_executing and self._last is None and threading.get_ident() == self._main:
+            self._last = payload  # the end of the batch follows at once, and both go together
+        else:
+            self._ring.send(messages.RESPONSES, payload)
 
     def reschedule(self, key: int) -> None:
         """See `Channel.reschedule`."""
@@ -177,9 +185,18 @@ class Link:
         self._is_executing = False
         self.return_inputs()
         text = b"" if failure is None else failure.encode("utf-8", "replace")
-        ran = time.perf_counter_ns() - self._began
-        data = struct.pack("<IQB", sequence, ran, failure is not None) + text
-        self._ring.send(messages.BATCH_DONE, data)
+        now = time.perf_counter_ns()
+        data = _DONE.pack(sequence, now - self._began, failure is not None) + text
+        soon = now - self._woke > _WAKE_NS or not self._ring.has_more()
+        if soon:
+            self._woke = now
+        last, self._last = self._last, None
+        if last is None:
+            self._ring.send(messages.BATCH_DONE, data, False)
+            self._ring.notify(soon)
+        else:
+            done = (messages.BATCH_DONE, data)
+            self._ring.send_both((messages.RESPONSES, last), done, soon)
 
     def begin_batch(self, data: memoryview) -> Tuple[int, List[Any]]:
         """The batch of a message."""

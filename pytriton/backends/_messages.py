@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._channel import Buffer, InnerRequest, RawAnswer, RawError, RawRequest, RawTensor
 from ._loans import Loans
-from ._ring import Results
+from ._results import Results
 
 # From the server.
 BATCH, COMPLETE, SETUP, INITIALIZE, FINALIZE = 1, 2, 3, 4, 5
@@ -135,7 +135,8 @@ class Decoder:
             requested,
             inputs,
             parameters,
-        ) = reader.unpack(_REQUEST)
+        ) = _REQUEST.unpack_from(reader.data, reader.at)
+        reader.at += _REQUEST.size
         request_id = reader.bytes(id_size).decode("utf-8", "replace") if id_size else ""
         if text_size:
             correlation = reader.bytes(text_size).decode("utf-8", "replace")

@@ -7,11 +7,16 @@ the server, however that ends.
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from typing import Any, List, Tuple
 
 _SOCKET = 3
 _IDLE_SECONDS = 2.0
+# As in _ring.py and _messages.py, which are imported later.
+_ELSEWHERE = 0x80000000
+_POINTER = struct.Struct("<QQI")
+_BATCH = 1
 
 
 def _bind_to(server: int) -> None:
@@ -96,19 +101,18 @@ class Worker:
             self._handle(code, data)
 
     def _handle(self, code: int, data: memoryview) -> None:
-        from pytriton_worker import _messages as messages  # type: ignore[import-not-found]
-        from pytriton_worker._ring import _POINTER, ELSEWHERE  # type: ignore[import-not-found]
-
         number = 0
-        if code & ELSEWHERE:
+        if code & _ELSEWHERE:
             offset, size, number = _POINTER.unpack(data)
             data = self._loans.view(offset, size)
-            code &= ~ELSEWHERE
-        if code == messages.BATCH:
+            code &= ~_ELSEWHERE
+        if code == _BATCH:
             sequence, batch = self._link.begin_batch(data)
             self._taken(data, number)
             self._execute(sequence, batch)
             return
+        from pytriton_worker import _messages as messages  # type: ignore[import-not-found]
+
         content = messages.Reader(memoryview(bytes(data)))
         self._taken(data, number)
         self._command(code, content)
@@ -201,7 +205,8 @@ def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
 
     from pytriton_worker._link import Link  # type: ignore[import-not-found]
     from pytriton_worker._loans import Loans  # type: ignore[import-not-found]
-    from pytriton_worker._ring import Results, Ring
+    from pytriton_worker._results import Results  # type: ignore[import-not-found]
+    from pytriton_worker._ring import Ring  # type: ignore[import-not-found]
 
     ring_fd, results_fd, pool_fd, bell = _receive(connection)
     results = Results(results_fd, os.fstat(results_fd).st_size)

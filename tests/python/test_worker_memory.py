@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from pytriton import _core
-from pytriton.backends import _arena, _ring
+from pytriton.backends import _arena
 from pytriton.backends import _messages as messages
 from pytriton.backends._loans import Loans
-from pytriton.backends._ring import Results
+from pytriton.backends._results import SLOTS, Results
 
 SIZE = 1 << 30
 FLOATS = 1 << 16  # 256 KB
@@ -28,7 +28,7 @@ class Memory:
         fd = os.memfd_create("results")
         os.ftruncate(fd, SIZE)
         self.results = Results(fd, SIZE)
-        self.words = memoryview(mmap.mmap(-1, 4 * _ring._SLOTS)).cast("I")
+        self.words = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("I")
         self.results.use_slots(self.words)
         loans = os.memfd_create("loans")
         os.ftruncate(loans, SIZE)
@@ -76,7 +76,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     memory = Memory()
     assert memory.results.arena is None  # small models pay nothing for it
     slot, _ = memory.send(np.zeros(FLOATS, np.float32))
-    assert slot < _ring._SLOTS // 2
+    assert slot < SLOTS // 2
     return memory
 
 
@@ -89,7 +89,7 @@ def test_a_result_that_nobody_refers_to_is_sent_from_where_it_was_born(memory: M
     born_at = address(answers[0][1][0][3]) - memory.results.base
     slot, offset = memory.send_all(answers)
     assert offset == born_at
-    assert slot >= _ring._SLOTS // 2
+    assert slot >= SLOTS // 2
     assert memory.value(offset) == 5
 
 
@@ -111,7 +111,7 @@ def test_what_the_model_keeps_is_copied(memory: Memory, held: str):
     del array
     slot, offset = memory.send_all(answers)
     assert offset != born_at
-    assert slot < _ring._SLOTS // 2
+    assert slot < SLOTS // 2
     target = kept[1][0][3] if held == "answer" else kept
     target[:] = 6  # the model goes on with it
     assert memory.value(offset) == 5

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -102,8 +103,9 @@ class WorkerBackendTest : public ::testing::Test {
     return instance_->Start();
   }
 
-  RequestPtr Request(const std::vector<float>& values) {
-    auto request = std::make_unique<InferRequest>(model_->Acquire(), MakeRef<FakeResponder>());
+  RequestPtr Request(const std::vector<float>& values,
+                     RefPtr<Responder> responder = MakeRef<FakeResponder>()) {
+    auto request = std::make_unique<InferRequest>(model_->Acquire(), std::move(responder));
     InputTensor& input = request->inputs.emplace_back();
     input.tensor.type = DataType::kFp32;
     input.tensor.shape = Shape{static_cast<int64_t>(values.size())};
@@ -179,6 +181,63 @@ TEST_F(WorkerBackendTest, ReportsADeathAtOnceAndServesOnWithAnotherProcess) {
   ExecuteOne({5});
   ASSERT_TRUE(batch_.responses[0].status.ok()) << batch_.responses[0].status.message();
   EXPECT_EQ(Output(0), std::vector<float>({5}));
+}
+
+constexpr char kGated[] = R"(
+import os
+import time
+import triton_python_backend_utils as pb_utils
+class TritonPythonModel:
+    def initialize(self, args):
+        self.directory = args["model_repository"]
+    def execute(self, requests):
+        x = pb_utils.get_input_tensor_by_name(requests[0], "X").as_numpy()
+        while x[0] > 1 and not os.path.exists(f"{self.directory}/{int(x[0])}"):
+            time.sleep(0.001)
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", x)])]
+)";
+
+class FlagResponder final : public Responder {
+ public:
+  explicit FlagResponder(std::atomic<bool>* flag) : flag_(flag) {}
+  void Send(InferResponse&& response, Finality) override { *flag_ = response.status.ok(); }
+
+ private:
+  std::atomic<bool>* const flag_;
+};
+
+TEST_F(WorkerBackendTest, AnswersAreNotHeldBackByALongBatchBehindThem) {
+  ASSERT_TRUE(Load(kGated).ok());
+  for (int i = 0; i < 50; ++i) ExecuteOne({1});  // a short model: it gets requests ahead
+  log_.kept.push_back(Request({1}));             // some wait
+  std::atomic<bool> has_first{false};
+  std::atomic<bool> has_second{false};
+  for (auto& [value, flag] : {std::pair{2.0f, &has_first}, std::pair{1.0f, &has_second}}) {
+    RequestList list;
+    list.push_back(Request({value}, MakeRef<FlagResponder>(flag)));
+    Execute(std::move(list));
+    EXPECT_EQ(batch_.requests[0], nullptr) << "was not handed over ahead";
+  }
+  log_.kept.clear();
+  std::atomic<bool> is_waiting{false};
+  std::thread last([&] {
+    batch_ = Batch();
+    batch_.requests.push_back(Request({3}));
+    batch_.responses.resize(1);
+    batch_.before_long_wait = [&] { is_waiting = true; };
+    ExecutionTimes times;
+    instance_->Execute(&batch_, &times);
+  });
+  while (!is_waiting) std::this_thread::yield();
+  std::ofstream(directory_ / "2") << "";
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!(has_first && has_second) && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(has_first && has_second);
+  std::ofstream(directory_ / "3") << "";
+  last.join();
+  EXPECT_TRUE(batch_.responses[0].status.ok());
 }
 
 TEST_F(WorkerBackendTest, TellsWhyALoadFailed) {
