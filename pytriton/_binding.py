@@ -228,13 +228,18 @@ class ModelBinding:
         responses = self._validator.validate_responses(results, count)
         return [self._validator.convert(response, self._dtypes) for response in responses]
 
-    def describe_error(self, error: BaseException, ids: list[str], stream: bool) -> str:
+    def describe_error(
+        self, error: BaseException, ids: list[str], stream: bool
+    ) -> str | tuple[str, str]:
         """Logs what a callable raised, stops the server if it must, and tells the client's text.
 
         Args:
             error: The exception.
             ids: Ids of the requests that fail by it.
             stream: Whether a stream is ended by it: its clients get the bare traceback.
+
+        Returns:
+            The text; or gRPC's name of a status, and the text.
         """
         import traceback
 

@@ -33,6 +33,14 @@ class Server:
         """Adds a model; returns when it is ready (or will be at start)."""
     def remove_model(self, name: str, version: int) -> None:
         """Removes a model when its requests have been answered."""
+    def allow_remotes(self) -> None:
+        """Lets other processes attach models. Before start."""
+    def next_remote(self) -> tuple[int, bool, bytes, bytes] | None:
+        """The next ask: id, whether to attach, name, configuration. Waits; None: stopped."""
+    def answer_remote(self, id: int, problem: str) -> None:
+        """Answers an ask; an empty problem: done."""
+    def forget_remote(self, name: str) -> None:
+        """The attached model has gone by itself."""
     def enter_exclusive_group(self, name: str) -> None:
         """Waits until no callable of the group runs, and keeps them from running."""
     def leave_exclusive_group(self, name: str) -> None:

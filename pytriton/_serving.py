@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytriton import _core
 
 if TYPE_CHECKING:
-    from pytriton.triton import Triton
+    from pytriton._triton_base import TritonBase
 
 LOGGER = logging.getLogger("pytriton.triton")
 
@@ -26,7 +26,7 @@ class _Terminated(BaseException):
     """SIGTERM came while the main thread waited."""
 
 
-def serve_until_stopped(triton: Triton, period_s: float) -> None:
+def serve_until_stopped(triton: TritonBase, period_s: float) -> None:
     """Runs `triton` until it stops or this process is asked to end.
 
     Args:
@@ -50,7 +50,7 @@ def serve_until_stopped(triton: Triton, period_s: float) -> None:
             sys.setswitchinterval(switch_interval)
 
 
-def _wait(triton: Triton, period_s: float) -> None:
+def _wait(triton: TritonBase, period_s: float) -> None:
     seen = trimmed = 0
     with triton._condition:
         while triton.is_alive():

@@ -190,6 +190,9 @@ def _serve(command: CommandLine) -> None:
         # As tritonserver: every endpoint is open, unless a token was given.
         is_open = not os.environ.get(TOKEN_VARIABLE)
         triton = Triton(security_config=TritonSecurityConfig(None, [] if is_open else None))
+        # Nobody may bring a model to a server whose models are fixed, unless by the token.
+        is_explicit = command.options.get("model-control-mode") == "explicit"
+        triton._takes_remotes = is_explicit or not is_open
     else:
         sys.argv = [command.app, *command.arguments]
         triton = _load(command.app)

@@ -8,21 +8,27 @@ import logging
 import os
 import pathlib
 import sys
-import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Union
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pytriton import _core, _options, _tracing
-from pytriton._binding import ModelBinding, model_config_of
-from pytriton._model_context import TritonContext, inject_triton_context
+from pytriton._model_context import TritonContext
+from pytriton._remote_models import RemoteModels
 from pytriton._security import (
     DEFAULT_PROTECTED_ENDPOINTS,
     TRITON_ACCESS_HEADER,
     VALID_TRITON_ENDPOINTS,
     TritonSecurityConfig,
 )
-from pytriton._serving import serve_until_stopped
-from pytriton._signatures import as_functions, check_name, tensors_of
+from pytriton._triton_base import (
+    MODEL_CONFIG_URL,
+    MODEL_INFER_URL,
+    MODEL_READY_URL,
+    MODEL_URL,
+    MONITORING_PERIOD_S,
+    TritonBase,
+    log_model,
+)
 from pytriton._triton_config import (
     DefaultTritonLifecyclePolicy,
     TritonConfig,
@@ -30,24 +36,30 @@ from pytriton._triton_config import (
     VertextAILifecyclePolicy,
 )
 from pytriton.constants import DEFAULT_TRITON_STARTUP_TIMEOUT_S
-from pytriton.exceptions import (
-    PyTritonInvalidOperationError,
-    PyTritonRuntimeError,
-    PyTritonValidationError,
-)
+from pytriton.exceptions import PyTritonRuntimeError
 from pytriton.model_config.model_config import ModelConfig
 from pytriton.model_config.tensor import Tensor
 from pytriton.utils.workspace import Workspace
 
+if TYPE_CHECKING:
+    from pytriton._remote import RemoteTriton
+
 __all__ = [
     "DEFAULT_PROTECTED_ENDPOINTS",
     "DEFAULT_TRITON_STARTUP_TIMEOUT_S",
+    "MODEL_CONFIG_URL",
+    "MODEL_INFER_URL",
+    "MODEL_READY_URL",
+    "MODEL_URL",
+    "MONITORING_PERIOD_S",
     "TRITON_ACCESS_HEADER",
     "VALID_TRITON_ENDPOINTS",
     "DefaultTritonLifecyclePolicy",
     "ModelConfig",
+    "RemoteTriton",
     "Tensor",
     "Triton",
+    "TritonBase",
     "TritonConfig",
     "TritonContext",
     "TritonLifecyclePolicy",
@@ -58,16 +70,12 @@ __all__ = [
 
 LOGGER = logging.getLogger(__name__)
 
-MONITORING_PERIOD_S = 10.0
 _AWAIT_STEP_S = 0.2
 WAIT_FORM_MODEL_TIMEOUT_S = 60.0
-MODEL_URL = "/v2/models/{model_name}"
-MODEL_READY_URL = f"{MODEL_URL}/ready/"
-MODEL_CONFIG_URL = f"{MODEL_URL}/config/"
-MODEL_INFER_URL = f"{MODEL_URL}/infer/"
 
-# Names of the clients that PyTriton's scripts import from here; imported when they are asked for.
-_CLIENT_NAMES = {
+# Names that need the clients; imported when they are asked for.
+_LAZY_NAMES = {
+    "RemoteTriton": "pytriton._remote",
     "ModelClient": "pytriton.client",
     "TritonUrl": "pytriton.client.utils",
     "create_client_from_url": "pytriton.client.utils",
@@ -76,16 +84,12 @@ _CLIENT_NAMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CLIENT_NAMES:
-        return getattr(importlib.import_module(_CLIENT_NAMES[name]), name)
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
     raise AttributeError(f"module 'pytriton.triton' has no attribute {name!r}")
 
 
-_ModelKey = tuple[str, int]
-_Callables = Union[Callable[..., Any], Sequence[Callable[..., Any]]]
-
-
-class Triton:
+class Triton(TritonBase):
     """A server for callables: `bind` them, then `run` or `serve`.
 
     Use as a context manager, or call `stop` yourself. After `stop` the same object can be bound and
@@ -120,6 +124,7 @@ class Triton:
             FileExistsError: The workspace exists.
             ValueError: A token is asked for and empty, or a variable has a value of another type.
         """
+        super().__init__()
         self._config, environment = _options.merge_environment(config or TritonConfig())
         self._more_options = {**environment, **_options.to_texts(options or {})}
         self._security_config = security_config or TritonSecurityConfig()
@@ -128,79 +133,11 @@ class Triton:
             workspace = Workspace(workspace)
         self._workspace = workspace
         self._policy = triton_lifecycle_policy or _default_policy(config)
-        self._condition = threading.Condition(threading.RLock())
-        self._models: dict[_ModelKey, ModelBinding] = {}
-        self._context = TritonContext()
-        self._server: _core.Server | None = None
         # Servers whose callables outlived the exit timeout: dropping one would wait for them.
         self._unfinished: list[_core.Server] = []
-        self._is_traced = False  # by OpenTelemetry, on our side of the core
-        self._was_stopped = False  # models of an earlier run may be bound anew
-
-    def bind(
-        self,
-        model_name: str,
-        infer_func: _Callables,
-        inputs: Sequence[Tensor] | None = None,
-        outputs: Sequence[Tensor] | None = None,
-        model_version: int = 1,
-        config: ModelConfig | None = None,
-        strict: bool = False,
-        trace_config: list[str] | None = None,
-    ) -> None:
-        """Adds a model. It is ready on return when the server runs, else when it starts.
-
-        Args:
-            model_name: Name on the wire.
-            infer_func: A callable, or a list of callables, each of which is an instance with a
-                thread of its own.
-            inputs: What it takes; shapes without the batch dimension. None: what the callable's
-                type hints say (`x: Annotated[np.ndarray, Tensor(shape=(4,), dtype="float32")]`).
-            outputs: What it gives, likewise; for several a tuple or a TypedDict of such types.
-            model_version: Version.
-            config: Batching and answers.
-            strict: Whether results must match the declared names, types and shapes exactly.
-            trace_config: Settings of the trace; None: those of the server. With
-                "mode=opentelemetry" each request gets a span that continues its client's trace.
-
-        Raises:
-            PyTritonValidationError: The name or the callable is not acceptable, or does not take
-                the model's inputs, or an output is optional.
-            ImportError: OpenTelemetry is asked for and not installed.
-            PyTritonInvalidOperationError: That name and version are bound already.
-            PyTritonBadParameterError: A tensor is not acceptable; or the configuration contradicts
-                itself (when the server runs; else at its start).
-        """
-        check_name(model_name)
-        functions = as_functions(infer_func)
-        inputs, outputs = tensors_of(functions[0] if functions else None, inputs, outputs)
-        if any(tensor.optional for tensor in outputs):
-            raise PyTritonValidationError("Output tensors cannot be optional.")
-        if _tracing.prepare(trace_config or self._config.trace_config):
-            self._is_traced = True
-            kept = self._config.http_header_forward_pattern or ""
-            functions = [_tracing.traced(function, kept) for function in functions]
-        config = config or ModelConfig()
-        model = model_config_of(
-            model_name, model_version, (inputs, outputs), config, len(functions)
-        )
-        binding = ModelBinding(
-            model, functions, strict, self._on_fatal, config.max_concurrent_calls
-        )
-        for function in functions:
-            inject_triton_context(self._context, function, model)
-        self._register((model_name.lower(), model_version), binding)
-
-    def _register(self, key: _ModelKey, binding: ModelBinding) -> None:
-        with self._condition:
-            if self._server is None and self._was_stopped:
-                self._models.pop(key, None)
-            if key in self._models:
-                raise PyTritonInvalidOperationError("Cannot add model with the same name twice.")
-            if self._server is not None:
-                _add_model(self._server, binding)
-                _log_model(binding)
-            self._models[key] = binding
+        # Whether other processes may attach models, given the token where one is asked for.
+        self._takes_remotes = True
+        self._remotes: RemoteModels | None = None
 
     def run(self) -> None:
         """Starts the server and all its models; returns when they are ready.
@@ -219,13 +156,16 @@ class Triton:
                 return
             server = _core.Server(self._core_options())
             for binding in self._models.values():
-                _add_model(server, binding)
+                self._add_model(server, binding)
+            remotes = RemoteModels(server) if self._takes_remotes else None
             server.start()
-            self._server = server
+            if remotes is not None:
+                remotes.start()
+            self._server, self._remotes = server, remotes
             atexit.register(self.stop)
         self._await_models(server)
         for binding in self._models.values():
-            _log_model(binding)
+            log_model(binding.config.model_name)
         LOGGER.info(
             "(Press CTRL+C or use the command `kill -SIGINT %s` to send a SIGINT signal and quit)",
             os.getpid(),
@@ -245,32 +185,17 @@ class Triton:
         """The same as `run`."""
         self.run()
 
-    def serve(self, monitoring_period_s: float = MONITORING_PERIOD_S) -> None:
-        """Runs the server until `stop`, SIGINT, SIGTERM or a callable's fatal error ends it.
-
-        Tunes the process for serving (memory allocator, thread switch interval). In the main thread
-        SIGTERM ends it like SIGINT: work under way is finished, and this function returns.
-
-        Args:
-            monitoring_period_s: How often an idle server gives memory back, in seconds.
-
-        Raises:
-            PyTritonRuntimeError: A port is busy; the text names it.
-        """
-        serve_until_stopped(self, monitoring_period_s)
-
     def stop(self) -> bool:
         """Finishes the work under way, up to `exit_timeout_secs`, and closes the ports.
 
         Returns:
             True when it ran.
         """
-        if any(binding.runs_on_this_thread() for binding in list(self._models.values())):
-            # A callable can't wait for its own end.
-            threading.Thread(target=self.stop, name="pytriton-stop").start()
+        if self._stops_elsewhere():
             return self._server is not None
         with self._condition:
             server, self._server = self._server, None
+            remotes, self._remotes = self._remotes, None
             if server is None:
                 return False
             self._was_stopped = True
@@ -281,6 +206,8 @@ class Triton:
             self._unfinished.append(server)
             LOGGER.warning("%s", error)
         finally:
+            if remotes is not None:
+                remotes.join()
             if self._workspace is not None:
                 self._workspace.clean()
             with self._condition:
@@ -315,14 +242,6 @@ class Triton:
             self.run()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: Any,
-    ) -> None:
-        self.stop()
-
     @property
     def http_port(self) -> int:
         """The HTTP port that was taken (for port 0); 0 when off or not running."""
@@ -337,6 +256,12 @@ class Triton:
     def metrics_port(self) -> int:
         """The metrics port that was taken (for port 0); 0 when off or not running."""
         return 0 if self._server is None else self._server.metrics_port
+
+    def _default_trace_config(self) -> list[str] | None:
+        return self._config.trace_config
+
+    def _kept_headers(self) -> str:
+        return self._config.http_header_forward_pattern or ""
 
     def _repr_html_(self) -> str:
         from pytriton._html import triton_html
@@ -365,27 +290,8 @@ class Triton:
             )
         return options
 
-    def _on_fatal(self, error: BaseException) -> None:
-        """A callable can never work again: its clients get their answers, then everything stops."""
-        LOGGER.error("Stopping the server because of %s: %s", type(error).__name__, error)
-        threading.Thread(target=self.stop, name="pytriton-stop").start()
-
 
 def _default_policy(config: TritonConfig | None) -> TritonLifecyclePolicy:
     if config is not None and config.allow_vertex_ai:
         return VertextAILifecyclePolicy
     return DefaultTritonLifecyclePolicy
-
-
-def _add_model(server: _core.Server, binding: ModelBinding) -> None:
-    config = binding.to_core()
-    binding.warm_up(server)
-    server.add_model(config, binding)
-
-
-def _log_model(binding: ModelBinding) -> None:
-    name = binding.config.model_name
-    LOGGER.info("Infer function available as model: `%s`", MODEL_URL.format(model_name=name))
-    LOGGER.info("  Status:         `GET  %s`", MODEL_READY_URL.format(model_name=name))
-    LOGGER.info("  Model config:   `GET  %s`", MODEL_CONFIG_URL.format(model_name=name))
-    LOGGER.info("  Inference:      `POST %s`", MODEL_INFER_URL.format(model_name=name))

@@ -1,5 +1,7 @@
 #include "bindings/py_model.h"
 
+#include <string_view>
+
 namespace pt::bindings {
 namespace {
 
@@ -27,6 +29,36 @@ PyRef TakeError() {
   return PyRef::Steal(value);
 }
 
+struct CodeRow {
+  std::string_view name;
+  Code code;
+};
+
+constexpr CodeRow kCodes[] = {
+    {"UNAVAILABLE", Code::kUnavailable},
+    {"INVALID_ARGUMENT", Code::kInvalidArgument},
+    {"NOT_FOUND", Code::kNotFound},
+    {"UNIMPLEMENTED", Code::kUnsupported},
+    {"DEADLINE_EXCEEDED", Code::kDeadlineExceeded},
+    {"CANCELLED", Code::kCancelled},
+};
+
+// A text, or (gRPC's name of a status, text). OK with a Python error set for anything else.
+Status ReadDescription(PyObject* described) {
+  Code code = Code::kInternal;
+  if (PyTuple_Check(described) != 0 && PyTuple_GET_SIZE(described) == 2) {
+    const char* name = PyUnicode_AsUTF8(PyTuple_GET_ITEM(described, 0));
+    if (name == nullptr) return {};
+    for (const CodeRow& row : kCodes) {
+      if (row.name == name) code = row.code;
+    }
+    described = PyTuple_GET_ITEM(described, 1);
+  }
+  const char* utf8 = PyUnicode_AsUTF8(described);
+  if (utf8 == nullptr) return {};
+  return {code, utf8};
+}
+
 }  // namespace
 
 Status DescribeError(const PyModel& model, const std::vector<const InferRequest*>& requests,
@@ -39,8 +71,10 @@ Status DescribeError(const PyModel& model, const std::vector<const InferRequest*
         PyRef::Steal(PyObject_CallMethod(model.binding.get(), "describe_error", "OOO", error.get(),
                                          ids.get(), is_stream ? Py_True : Py_False));
   }
-  const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
-  if (utf8 != nullptr) return Internal(utf8);
+  if (text) {
+    Status status = ReadDescription(text.get());
+    if (!status.ok()) return status;
+  }
   PyErr_Clear();
   return Internal("the callable of model '" + model.config.name +
                   "' raised an error that can't be described");

@@ -6,7 +6,8 @@
 //   stop_instance(ordinal)             on the same thread, after its last call
 //   convert_rows(result, rows)         -> {name: array}: checked, converted; or raises
 //   convert_list(result, count)        -> [{name: array}]: the same for lists of responses
-//   describe_error(error, ids, stream) -> text for the client; logs; stops the server if it must
+//   describe_error(error, ids, stream) -> text for the client, or (gRPC status, text); logs; stops
+//                                         the server if it must
 // Thread rule: constant after Create; every use of a PyRef needs the interpreter lock.
 // Owner rule: owned by a capsule, because it must die under the interpreter lock.
 #pragma once

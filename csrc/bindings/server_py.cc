@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <chrono>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -101,6 +102,27 @@ void ServerPy::Stop() {
   ThrowIfError(status);
 }
 
+py::object ServerPy::NextRemote() {
+  std::optional<repo::AttachControl::Ask> ask;
+  {
+    py::gil_scoped_release release;
+    ask = server_->NextAttachAsk();
+  }
+  if (!ask) return py::none();
+  const bool is_attach = ask->kind == repo::AttachControl::Kind::kAttach;
+  return py::make_tuple(ask->id, is_attach, py::bytes(ask->name), py::bytes(ask->config));
+}
+
+void ServerPy::AnswerRemote(uint64_t id, const std::string& problem) {
+  py::gil_scoped_release release;
+  server_->AnswerAttachAsk(id, problem.empty() ? Status() : InvalidArgument(problem));
+}
+
+void ServerPy::ForgetRemote(const std::string& name) {
+  py::gil_scoped_release release;
+  server_->ForgetAttached(name);
+}
+
 void ServerPy::EnterExclusiveGroup(const std::string& name) {
   py::gil_scoped_release release;
   server_->EnterExclusiveGroup(name);
@@ -114,6 +136,12 @@ void AddServerType(py::module_& module) {
            "Adds a model; returns when it is ready (or will be at start).")
       .def("remove_model", &ServerPy::RemoveModel, py::arg("name"), py::arg("version"),
            "Removes a model when its requests have been answered.")
+      .def("allow_remotes", &ServerPy::AllowRemotes, "Lets other processes attach models.")
+      .def("next_remote", &ServerPy::NextRemote, "The next ask of another process; waits.")
+      .def("answer_remote", &ServerPy::AnswerRemote, py::arg("id"), py::arg("problem"),
+           "Answers an ask; an empty problem: done.")
+      .def("forget_remote", &ServerPy::ForgetRemote, py::arg("name"),
+           "The attached model has gone by itself.")
       .def("enter_exclusive_group", &ServerPy::EnterExclusiveGroup, py::arg("name"),
            "Waits until no callable of the group runs, and keeps them from running.")
       .def("leave_exclusive_group", &ServerPy::LeaveExclusiveGroup, py::arg("name"),

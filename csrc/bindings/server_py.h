@@ -29,6 +29,12 @@ class ServerPy {
   bool AwaitModels(double seconds);
   // Throws when work under way had to be cancelled.
   void Stop();
+  // Lets other processes attach models; the asks are to be taken and answered (_remote_models.py).
+  void AllowRemotes() { server_->AllowAttaching(); }
+  // (id, is_attach, name, config), or None when the server has stopped. Waits.
+  pybind11::object NextRemote();
+  void AnswerRemote(uint64_t id, const std::string& problem);
+  void ForgetRemote(const std::string& name);
   void EnterExclusiveGroup(const std::string& name);
   void LeaveExclusiveGroup(const std::string& name) { server_->LeaveExclusiveGroup(name); }
   const server::Server& server() const { return *server_; }

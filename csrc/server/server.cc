@@ -52,7 +52,6 @@ struct Run {
                     [this] { return static_cast<double>(front.connection_count()); }});
     prometheus.AddCustom(custom);
     if (cache != nullptr) AddCacheMetrics(cache, &prometheus);
-    AddRepositoryMetrics(*repository, &prometheus);
   }
 
   RegionTable regions;
@@ -132,6 +131,7 @@ struct Server::Impl {
   // Loads into the repository; null when no model repository was given. Goes first.
   std::unique_ptr<repo::ModelRepositories> models;
   bool has_begun_loads GUARDED_BY(lifecycle) = false;
+  std::unique_ptr<repo::AttachControl> attached;  // null: no process may attach models
 };
 
 // What models ask for: loads and unloads as clients have them.
@@ -171,6 +171,7 @@ Status Server::Impl::Start() {
   if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
   auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get(),
                                     &worker_calls.metrics());
+  if (models != nullptr) AddRepositoryMetrics(repository, &next->prometheus);
   next->services.pool = pool.get();
   next->services.budget = &budget;
   next->service.set_live(true);
@@ -194,6 +195,7 @@ Status Server::Impl::Stop() {
   const std::shared_ptr<Run> running = run();
   if (!running) return {};
   running->service.set_draining();
+  if (attached != nullptr) attached->Close();
   PT_LOG(logger.get(), kInfo, "Waiting for in-flight requests to complete.");
   const TimePoint deadline = clock.Now() + settings.exit_timeout;
   if (models != nullptr) models->Pause();  // what nobody will ask holds up no end
@@ -256,6 +258,23 @@ Status Server::RemoveModel(const std::string& name, int64_t version) {
            "successfully unloaded '" + name + "' version " + std::to_string(version));
   }
   return status;
+}
+
+void Server::AllowAttaching() {
+  impl_->attached = std::make_unique<repo::AttachControl>(impl_->models.get());
+  impl_->repository.Join(impl_->attached.get());
+}
+
+std::optional<repo::AttachControl::Ask> Server::NextAttachAsk() {
+  return impl_->attached == nullptr ? std::nullopt : impl_->attached->Next();
+}
+
+void Server::AnswerAttachAsk(uint64_t id, const Status& status) {
+  if (impl_->attached != nullptr) impl_->attached->Answer(id, status);
+}
+
+void Server::ForgetAttached(const std::string& name) {
+  if (impl_->attached != nullptr) impl_->attached->Forget(name);
 }
 
 void Server::EnterExclusiveGroup(const std::string& name) {

@@ -6,7 +6,9 @@
 // rule: one object is one server; no global state, so several live side by side.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -14,6 +16,7 @@
 #include "base/status.h"
 #include "infer/backend.h"
 #include "infer/model_config.h"
+#include "repo/attach_control.h"
 
 namespace pt::server {
 
@@ -41,6 +44,13 @@ class Server {
   // begins.
   Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
   Status RemoveModel(const std::string& name, int64_t version);
+
+  // Lets other processes attach models (repo/attach_control.h). Before the first Start, once; Stop
+  // ends it for good. Then the rest may be called, which does as AttachControl's functions.
+  void AllowAttaching();
+  std::optional<repo::AttachControl::Ask> NextAttachAsk();
+  void AnswerAttachAsk(uint64_t id, const Status& status);
+  void ForgetAttached(const std::string& name);
 
   // Holds an exclusive group as an execution would (for warm-ups): blocks until it is free.
   void EnterExclusiveGroup(const std::string& name);

@@ -104,14 +104,16 @@ std::vector<Endpoint> ReadEndpoints(const OptionValues& options) {
     endpoints.push_back(TcpEndpoint(kind, options.GetString("grpc-address"),
                                     options.GetInt("grpc-port"),
                                     options.GetBool("reuse-grpc-port")));
-    AddUnix(kind, options.GetString("grpc-unix-socket"), &endpoints);
   }
+  AddUnix({api::PortRole::kGrpc, "GRPC", "GRPCInferenceService", {}},
+          options.GetString("grpc-unix-socket"), &endpoints);
   if (IsAllowed(options, "allow-http")) {
     const Endpoint kind{api::PortRole::kHttp, "HTTP", "HTTPService", {}};
     endpoints.push_back(TcpEndpoint(kind, http_address, options.GetInt("http-port"),
                                     options.GetBool("reuse-http-port")));
-    AddUnix(kind, options.GetString("http-unix-socket"), &endpoints);
   }
+  AddUnix({api::PortRole::kHttp, "HTTP", "HTTPService", {}}, options.GetString("http-unix-socket"),
+          &endpoints);
   if (options.GetBool("allow-sagemaker")) {
     const Endpoint kind{api::PortRole::kSageMaker, "Sagemaker", "Sagemaker HTTPService", {}};
     endpoints.push_back(TcpEndpoint(kind, http_address, options.GetInt("sagemaker-port"), false));

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from collections import deque
@@ -174,6 +175,8 @@ class _Alarms:
         """A future that fails with TimeoutError at the deadline unless it is done before."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
+        if deadline.at == math.inf:
+            return future
         queue = self._waiting.get(deadline.seconds)
         if queue is None:
             queue = self._waiting[deadline.seconds] = deque()
@@ -366,9 +369,13 @@ class AioTransport:
     async def _connect(self, kind: Any, deadline: Deadline) -> Any:
         loop = asyncio.get_running_loop()
         name = self.url.hostname if self._tls is not None else None
-        opening = loop.create_connection(
-            kind, self.url.hostname, self.url.port, ssl=self._tls, server_hostname=name
-        )
+        opening: Any
+        if self.url.path:
+            opening = loop.create_unix_connection(kind, self.url.path)
+        else:
+            opening = loop.create_connection(
+                kind, self.url.hostname, self.url.port, ssl=self._tls, server_hostname=name
+            )
         _, link = await asyncio.wait_for(opening, max(deadline.left(), 1e-3))
         return link
 

@@ -29,6 +29,7 @@ __all__ = [
     "BaseModelClient",
     "Options",
     "Parameters",
+    "input_tensor",
     "make_speaker",
 ]
 
@@ -216,7 +217,7 @@ class BaseModelClient:
             self._model_name,
             self._version,
             str(next(self._ids)),
-            [_tensor(name, value, self._is_binary) for name, value in named.items()],
+            [input_tensor(name, value, self._is_binary) for name, value in named.items()],
             [output.name for output in config.outputs or ()],
             {name: place.region_place() for name, place in outputs.items()} if outputs else {},
             parameters or {},
@@ -270,7 +271,18 @@ def _check_map(values: Any, what: str) -> None:
             raise PyTritonClientValueError(f"expected a header of one line, got {key!r}")
 
 
-def _tensor(name: str, value: Any, is_binary: bool) -> InferTensor:
+def input_tensor(name: str, value: Any, is_binary: bool) -> InferTensor:
+    """An input as it is sent.
+
+    Args:
+        name: Of the input.
+        value: An array, or a tensor in a region.
+        is_binary: Tensors as bytes; else as JSON.
+
+    Raises:
+        PyTritonClientValueError: It is neither.
+        RuntimeError: The array holds what the wire can't carry.
+    """
     if not isinstance(value, np.ndarray):
         place = getattr(value, "region_place", None)
         if place is not None:

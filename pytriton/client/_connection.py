@@ -185,7 +185,8 @@ def _connected(url: TritonUrl, deadline: Deadline) -> socket.socket:
                 raise TimeoutError("timed out")
             sock.settimeout(left)
             sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
         except OSError as error:
             sock.close()

@@ -193,6 +193,8 @@ def _parameter(number: int, name: str, value: Any) -> bytes:
         inner = b"\x08" + encode_varint(int(value))
     elif isinstance(value, int):
         inner = b"\x10" + encode_varint(value)
+    elif isinstance(value, float):
+        inner = b"\x21" + struct.pack("<d", value)
     else:
         data = str(value).encode()
         inner = b"\x1a" + encode_varint(len(data)) + data

@@ -28,15 +28,19 @@ class TritonUrl:
         scheme: "http" or "grpc"; "https" or "grpcs" with TLS.
         hostname: Name or address.
         port: TCP port.
+        path: Of a Unix socket that is used instead of host and port; "": none.
     """
 
     scheme: str
     hostname: str
     port: int
+    path: str = ""
 
     @classmethod
     def from_url(cls, url: Any) -> TritonUrl:
         """Parses `[scheme://]host[:port]`; paths and user names are ignored.
+
+        For a Unix socket: `http+unix:///its/path` or `grpc+unix:///its/path`.
 
         Args:
             url: The URL. Without a scheme: http. Without a port: the scheme's default.
@@ -47,6 +51,8 @@ class TritonUrl:
         if not isinstance(url, str):
             raise PyTritonClientInvalidUrlError(f"Invalid url {url}. Url must be a string.")
         try:
+            if url.partition("://")[0].lower() in ("http+unix", "grpc+unix"):
+                return cls._of_unix_socket(url)
             parts = urlsplit(url if "://" in url else f"http://{url}")
             scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
             if not host or scheme not in _DEFAULT_PORTS:
@@ -55,9 +61,18 @@ class TritonUrl:
             raise PyTritonClientInvalidUrlError(f"Invalid url {url}: {error}") from error
         return cls(scheme, host, port or _DEFAULT_PORTS[scheme])
 
+    @classmethod
+    def _of_unix_socket(cls, url: str) -> TritonUrl:
+        scheme, _, path = url.partition("+unix://")
+        if not path.startswith("/") or "\0" in path:
+            raise ValueError("expected the absolute path of a Unix socket")
+        return cls(scheme.lower(), "localhost", _DEFAULT_PORTS[scheme.lower()], path)
+
     @property
     def with_scheme(self) -> str:
-        """As `scheme://host:port`."""
+        """As `scheme://host:port`; of a Unix socket `scheme+unix://path`."""
+        if self.path:
+            return f"{self.scheme}+unix://{self.path}"
         return f"{self.scheme}://{self.without_scheme}"
 
     @property
@@ -83,4 +98,6 @@ class TritonUrl:
 
     def addresses(self) -> list[tuple[Any, ...]]:
         """What getaddrinfo says: (family, type, protocol, name, address)."""
+        if self.path:
+            return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", self.path)]
         return socket.getaddrinfo(self.hostname, self.port, type=socket.SOCK_STREAM)

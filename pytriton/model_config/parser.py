@@ -14,7 +14,8 @@ from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec,
 
 __all__ = ["ModelConfigParser"]
 
-_DTYPES: dict[str, Any] = {
+# By the name of the type without TYPE_.
+DTYPES: dict[str, Any] = {
     "BOOL": np.dtype("bool"),
     "UINT8": np.uint8,
     "UINT16": np.uint16,
@@ -114,7 +115,7 @@ class ModelConfigParser:
                 f"Invalid data type `{data_type}` for {io_type} with name `{name}` not defined. "
                 "The expected name is TYPE_{type}."
             )
-        if kind not in _DTYPES:
+        if kind not in DTYPES:
             raise PyTritonModelConfigError(
                 f"Unsupported data type `{data_type}` for {io_type} with name `{name}`"
             )
@@ -124,7 +125,7 @@ class ModelConfigParser:
                 f"Dimension for {io_type} with name `{name}` not defined."
             )
         shape = tuple(int(dim) for dim in dims)
-        return TensorSpec(name, shape, _DTYPES[kind], bool(item.get("optional", False)))
+        return TensorSpec(name, shape, DTYPES[kind], bool(item.get("optional", False)))
 
 
 def _batcher(found: Mapping[str, Any] | None) -> DynamicBatcher | None:

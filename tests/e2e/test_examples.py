@@ -116,6 +116,19 @@ def test_two_servers_on_one_machine(tmp_path: Path):
             assert run_client("two_servers", *urls) == "1 becomes 2\n1 becomes 3\n"
 
 
+def test_remote_mode(tmp_path: Path):
+    with ExampleServer("remote_mode", tmp_path) as server:
+        server.wait_for("Started HTTPService")
+        url = f"127.0.0.1:{server.http}"
+        command = [sys.executable, str(EXAMPLES / "remote_mode" / "worker.py"), url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "attached\n"
+            assert run_client("remote_mode", url) == "twice [2. 4.]\n"
+            worker.terminate()
+        assert worker.returncode == 0
+
+
 def test_the_cells_of_the_notebook_run(tmp_path: Path):
     notebook = json.loads((EXAMPLES / "notebook" / "calculator.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
