@@ -41,7 +41,8 @@ set(PT_NEEDS_api api repo infer wire tensor base)
 set(PT_NEEDS_server ${PT_ROOMS})
 
 set(PT_CORE_OBJECTS)
-set(PT_LIBRARIES protobuf::libprotobuf ZLIB::ZLIB spdlog::spdlog simdjson::simdjson ${PYTRITON_NGHTTP2} ${PYTRITON_YAML})
+set(PT_LIBRARIES protobuf::libprotobuf ZLIB::ZLIB spdlog::spdlog simdjson::simdjson ${PYTRITON_NGHTTP2} ${PYTRITON_YAML}
+    ${CMAKE_DL_LIBS})
 foreach(room ${PT_ROOMS})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/${room}/*.cc)
   list(FILTER sources EXCLUDE REGEX "_exports\\.cc$") # of a library of its own

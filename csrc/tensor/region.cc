@@ -12,4 +12,9 @@ Status Region::CheckRange(uint64_t offset, uint64_t size) const {
   return {};
 }
 
+Result<Slice> Region::InPlace(uint64_t offset, uint64_t size) {
+  PT_RETURN_IF_ERROR(CheckRange(offset, size));
+  return Slice(BlockRef(this), data() + offset, size);
+}
+
 }  // namespace pt

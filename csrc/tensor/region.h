@@ -17,6 +17,20 @@ namespace pt {
 
 enum class RegionKind { kSystem, kCuda };
 
+// Bytes on their way, such as from a device: they are there once Wait has returned.
+class PendingCopy : public RefCounted {
+ public:
+  // Idempotent; any thread. Errors: what kept the bytes from coming.
+  virtual Status Wait() = 0;
+};
+
+// What reading a region gives. The bytes may be used only when `pending` is null or has been waited
+// for; whoever drops it sooner waits then.
+struct RegionBytes {
+  Slice bytes;
+  RefPtr<PendingCopy> pending;
+};
+
 class Region : public Block {
  public:
   const std::string& name() const { return name_; }
@@ -28,11 +42,14 @@ class Region : public Block {
   Status CheckRange(uint64_t offset, uint64_t size) const;
   // The bytes of a range, for reading only: in place where that is safe, else copied into a block
   // of `pool`. Errors: as CheckRange and CheckIntact; Unavailable without memory.
-  virtual Result<Slice> Read(uint64_t offset, uint64_t size, BlockPool* pool) = 0;
+  virtual Result<RegionBytes> Read(uint64_t offset, uint64_t size, BlockPool* pool) = 0;
   // A copy that the client can't change any more.
   virtual Result<Slice> Snapshot(uint64_t offset, uint64_t size, BlockPool* pool) = 0;
   // Writes to the region. Errors: as Read; what was written then is undefined.
   virtual Status Write(uint64_t offset, std::string_view bytes) = 0;
+  // The range itself, wherever it lies: of a CUDA region, `data` is a device address. Errors: as
+  // CheckRange.
+  Result<Slice> InPlace(uint64_t offset, uint64_t size);
   // InvalidArgument when the client took the range away since it registered it.
   virtual Status CheckIntact(uint64_t offset, uint64_t size) const = 0;
 
@@ -46,5 +63,12 @@ class Region : public Block {
 };
 
 using RegionRef = RefPtr<Region>;
+
+// The region that a slice lies in, or null.
+inline const Region* RegionOf(const Slice& slice) {
+  const Block* const owner = slice.owner.get();
+  const bool is_region = owner != nullptr && owner->is_client_memory();
+  return is_region ? static_cast<const Region*>(owner) : nullptr;
+}
 
 }  // namespace pt

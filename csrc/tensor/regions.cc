@@ -20,7 +20,8 @@ std::string_view RegionKindName(RegionKind kind) {
   return kind == RegionKind::kSystem ? "system" : "CUDA";
 }
 
-RegionTable::RegionTable(size_t max_regions) : max_regions_(max_regions) {}
+RegionTable::RegionTable(size_t max_regions, CudaSource cuda)
+    : max_regions_(max_regions), cuda_(std::move(cuda)) {}
 
 size_t RegionTable::DefaultLimit() {
   struct rlimit limit = {};
@@ -59,6 +60,21 @@ Status RegionTable::RegisterSystem(ShmRegionSpec spec) {
   const std::string name = spec.name;
   return Register(name, [&]() -> Result<RegionRef> {
     PT_ASSIGN_OR_RETURN(RefPtr<ShmRegion> region, ShmRegion::Open(std::move(spec)));
+    return RegionRef(std::move(region));
+  });
+}
+
+Status RegionTable::RegisterCuda(CudaRegionSpec spec) {
+  const std::string name = spec.name;
+  return Register(name, [&]() -> Result<RegionRef> {
+    Result<std::shared_ptr<CudaDevices>> devices = Unavailable("there is no driver");
+    if (cuda_) devices = cuda_();
+    if (!devices.ok()) {
+      return Unsupported("failed to register CUDA shared memory region: '" + name +
+                         "', GPUs not supported: " + devices.status().message());
+    }
+    PT_ASSIGN_OR_RETURN(RefPtr<CudaRegion> region,
+                        CudaRegion::Open(std::move(spec), std::move(devices).value()));
     return RegionRef(std::move(region));
   });
 }

@@ -129,11 +129,15 @@ Status ShmRegion::CheckIntact(uint64_t offset, uint64_t size) const {
   return SizeOf(mapping_.descriptor) < offset_ + offset + size ? Truncated() : Status();
 }
 
-Result<Slice> ShmRegion::Read(uint64_t offset, uint64_t size, BlockPool* pool) {
-  if (!FaultGuard::IsActive()) return Snapshot(offset, size, pool);
-  PT_RETURN_IF_ERROR(CheckRange(offset, size));
+Result<RegionBytes> ShmRegion::Read(uint64_t offset, uint64_t size, BlockPool* pool) {
+  RegionBytes read;
+  if (!FaultGuard::IsActive()) {
+    PT_ASSIGN_OR_RETURN(read.bytes, Snapshot(offset, size, pool));
+    return read;
+  }
+  PT_ASSIGN_OR_RETURN(read.bytes, InPlace(offset, size));
   PT_RETURN_IF_ERROR(CheckIntact(offset, size));
-  return Slice(BlockRef(this), data() + offset, size);
+  return read;
 }
 
 Result<Slice> ShmRegion::Snapshot(uint64_t offset, uint64_t size, BlockPool* pool) {

@@ -30,7 +30,7 @@ class ShmRegion final : public Region {
   const std::string& key() const { return key_; }
   uint64_t offset() const { return offset_; }
 
-  Result<Slice> Read(uint64_t offset, uint64_t size, BlockPool* pool) override;
+  Result<RegionBytes> Read(uint64_t offset, uint64_t size, BlockPool* pool) override;
   Result<Slice> Snapshot(uint64_t offset, uint64_t size, BlockPool* pool) override;
   Status Write(uint64_t offset, std::string_view bytes) override;
   Status CheckIntact(uint64_t offset, uint64_t size) const override;

@@ -129,9 +129,9 @@ TEST_F(Regions, BeginAtAnyByteOfTheObject) {
   ASSERT_TRUE(region);
   for (const bool is_guarded : {false, true}) {
     if (is_guarded) Guard();
-    const Result<Slice> slice = region->Read(1, 5, &pool_);
+    const Result<RegionBytes> slice = region->Read(1, 5, &pool_);
     ASSERT_TRUE(slice.ok()) << slice.status().ToString();
-    EXPECT_EQ(slice->view(), "hello");
+    EXPECT_EQ(slice->bytes.view(), "hello");
     EXPECT_TRUE(region->Write(8, "there").ok());
     EXPECT_EQ(object.Get(4107, 5), "there");
     signal(SIGBUS, SIG_DFL);
@@ -143,7 +143,7 @@ TEST_F(Regions, AreReadInPlaceOnlyUnderTheGuard) {
   const RegionRef region = Register(object, 0, 4096);
   ASSERT_TRUE(region);
   signal(SIGBUS, SIG_DFL);
-  EXPECT_NE(region->Read(0, 16, &pool_)->data, region->data());
+  EXPECT_NE(region->Read(0, 16, &pool_)->bytes.data, region->data());
 }
 
 TEST_F(Regions, StayMappedUntilTheLastUseEnds) {
@@ -192,7 +192,7 @@ TEST_F(Regions, SurviveClientsThatShrinkThem) {
     Object object(4 * 4096);
     const RegionRef region = Register(object, 0, 4 * 4096);
     ASSERT_TRUE(region);
-    const Result<Slice> before = region->Read(0, 4 * 4096, &pool_);
+    const Result<RegionBytes> before = region->Read(0, 4 * 4096, &pool_);
     ASSERT_TRUE(before.ok());
     object.Resize(100);
     EXPECT_EQ(region->Read(0, 4 * 4096, &pool_).status().code(), Code::kInvalidArgument);
@@ -201,7 +201,7 @@ TEST_F(Regions, SurviveClientsThatShrinkThem) {
     EXPECT_EQ(region->CheckIntact(0, 101).code(), Code::kInvalidArgument);
     EXPECT_TRUE(region->CheckIntact(0, 100).ok());
     // Without the guard these bytes are a copy. With it the touch breaks the region for good.
-    EXPECT_EQ(before->data[3 * 4096], '\0');
+    EXPECT_EQ(before->bytes.data[3 * 4096], '\0');
     object.Resize(4 * 4096);
     EXPECT_EQ(region->CheckIntact(0, 1).ok(), !is_guarded);
     table_.Unregister(RegionKind::kSystem, {});

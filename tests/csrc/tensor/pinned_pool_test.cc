@@ -1,0 +1,89 @@
+#include "tensor/pinned_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <vector>
+
+namespace pt {
+namespace {
+
+constexpr size_t kUnit = PinnedPool::kAlignment;
+
+struct Room {
+  explicit Room(size_t units) : bytes((units + 1) * kUnit) {
+    const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+    begin = bytes.data() + (kUnit - address % kUnit) % kUnit;
+  }
+  std::vector<char> bytes;
+  char* begin = nullptr;
+};
+
+TEST(PinnedPool, TakesTheSmallestHoleThatFits) {
+  Room room(10);
+  PinnedPool pool(room.begin, 10 * kUnit);
+  char* const a = pool.Take(3 * kUnit);
+  char* const b = pool.Take(kUnit);
+  char* const c = pool.Take(2 * kUnit);
+  char* const d = pool.Take(1);  // one unit all the same
+  EXPECT_EQ(pool.used_bytes(), 7 * kUnit);
+  pool.Give(a);
+  pool.Give(c);
+  EXPECT_EQ(pool.Take(2 * kUnit), c);
+  EXPECT_EQ(pool.Take(3 * kUnit - 1), a);
+  EXPECT_NE(b, d);
+}
+
+TEST(PinnedPool, JoinsHolesThatTouch) {
+  Room room(3);
+  PinnedPool pool(room.begin, 3 * kUnit);
+  std::vector<char*> taken;
+  for (int i = 0; i < 3; ++i) taken.push_back(pool.Take(kUnit));
+  EXPECT_EQ(pool.Take(1), nullptr);
+  for (const int i : {0, 2, 1}) pool.Give(taken[i]);
+  EXPECT_EQ(pool.Take(3 * kUnit), room.begin);
+}
+
+TEST(PinnedPool, HoldsNothingTooLarge) {
+  Room room(2);
+  PinnedPool pool(room.begin, 2 * kUnit + 1);
+  EXPECT_EQ(pool.Take(2 * kUnit + 1), nullptr);
+  EXPECT_EQ(pool.Take(SIZE_MAX), nullptr);
+  EXPECT_EQ(PinnedPool(room.begin, kUnit - 1).Take(1), nullptr);
+}
+
+TEST(PinnedPool, NeverDealsBytesTwice) {
+  constexpr size_t kUnits = 64;
+  Room room(kUnits);
+  PinnedPool pool(room.begin, kUnits * kUnit);
+  std::mt19937 random(1);
+  std::map<char*, size_t> taken;
+  for (int i = 0; i < 5000; ++i) {
+    if (random() % 2 == 0 || taken.empty()) {
+      const size_t size = random() % (8 * kUnit) + 1;
+      char* const memory = pool.Take(size);
+      if (memory == nullptr) continue;
+      ASSERT_GE(memory, room.begin);
+      ASSERT_LE(memory + size, room.begin + kUnits * kUnit);
+      const auto after = taken.lower_bound(memory);
+      if (after != taken.end()) {
+        ASSERT_LE(memory + size, after->first);
+      }
+      if (after != taken.begin()) {
+        ASSERT_LE(std::prev(after)->first + std::prev(after)->second, memory);
+      }
+      taken.emplace(memory, size);
+    } else {
+      const auto given = std::next(taken.begin(), static_cast<long>(random() % taken.size()));
+      pool.Give(given->first);
+      taken.erase(given);
+    }
+  }
+  for (const auto& [memory, size] : taken) pool.Give(memory);
+  EXPECT_EQ(pool.used_bytes(), 0u);
+  EXPECT_EQ(pool.Take(kUnits * kUnit), room.begin);
+}
+
+}  // namespace
+}  // namespace pt
