@@ -71,8 +71,16 @@ Status SystemSharedMemoryUnregister(const Service& service, std::string_view req
 
 Status CudaSharedMemoryRegister(const Service& service, std::string_view request,
                                 std::string* response) {
-  const bool is_allowed = service.regions() != nullptr;
-  return Unsupported(std::string(is_allowed ? kNoCudaMemory : kNoClientMemory));
+  inference::CudaSharedMemoryRegisterRequest given;
+  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
+  if (service.regions() == nullptr) return Unsupported(std::string(kNoClientMemory));
+  CudaRegionSpec spec;
+  spec.name = given.name();
+  spec.handle = given.raw_handle();
+  spec.device = given.device_id();
+  spec.byte_size = given.byte_size();
+  PT_RETURN_IF_ERROR(service.regions()->RegisterCuda(std::move(spec)));
+  return WriteMessage(inference::CudaSharedMemoryRegisterResponse(), response);
 }
 
 Status CudaSharedMemoryStatus(const Service& service, std::string_view request,
@@ -85,6 +93,8 @@ Status CudaSharedMemoryStatus(const Service& service, std::string_view request,
   for (const RegionRef& region : found) {
     auto& status = (*answer.mutable_regions())[region->name()];
     status.set_name(region->name());
+    const auto& cuda = static_cast<const CudaRegion&>(*region);
+    status.set_device_id(static_cast<uint64_t>(cuda.device()));
     status.set_byte_size(region->byte_size());
   }
   return WriteMessage(answer, response);

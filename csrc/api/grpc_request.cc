@@ -106,7 +106,7 @@ class InputReader {
           "tensor " +
           TensorOfModel(given.name, model_));
     }
-    return ReadRegion(service_, region, type, context_.pool, request_);
+    return ReadRegion(service_, region, {given.name, type, context_.pool, request_});
   }
 
   Result<Slice> ReadData(const wire::InputTensorView& given, const NamedInput& input) {
@@ -148,13 +148,13 @@ Status ReadInputs(const Service& service, const CallContext& context, const Infe
 }
 
 Status ReadTarget(const Service& service, const RegionWish& region, OutputChoice* choice,
-                  AnswerPlan* plan) {
+                  InferRequest* request, AnswerPlan* plan) {
   if (!region.is_given) return {};
   if (choice->classes > 0) {
     return InvalidArgument(
         "expected one of 'classification' and 'shared_memory_region' for an output, got both");
   }
-  PT_ASSIGN_OR_RETURN(RegionTarget target, FindTarget(service, region));
+  PT_ASSIGN_OR_RETURN(RegionTarget target, FindTarget(service, region, choice->index, request));
   choice->target = static_cast<int>(plan->targets.size());
   plan->targets.push_back(std::move(target));
   return {};
@@ -175,7 +175,7 @@ Status ReadOutputs(const Service& service, const wire::InferRequestView& view,
       const auto parameters = view.ParametersOf(given.parameters);
       PT_ASSIGN_OR_RETURN(choice.classes, ClassesOf(parameters));
       PT_ASSIGN_OR_RETURN(const RegionWish region, RegionOf(parameters));
-      PT_RETURN_IF_ERROR(ReadTarget(service, region, &choice, plan));
+      PT_RETURN_IF_ERROR(ReadTarget(service, region, &choice, request, plan));
     }
     plan->outputs.push_back(choice);
     request->requested_outputs.push_back(index);

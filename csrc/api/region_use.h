@@ -15,9 +15,6 @@ namespace pt::api {
 
 inline constexpr std::string_view kNoClientMemory =
     "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable.";
-// What registering CUDA memory answers: this server knows no GPU.
-inline constexpr std::string_view kNoCudaMemory =
-    "failed to register CUDA shared memory region: GPUs not supported";
 
 // As the client wrote it; `region` borrows from the request.
 struct RegionWish {
@@ -34,14 +31,25 @@ struct RegionTarget {
   uint64_t byte_size = 0;
 };
 
-// The bytes of an input; what is read in place is noted in `request`, so that it can be checked
-// afterwards. Errors: Unsupported when clients may not register memory, NotFound, InvalidArgument
-// for a range that is not inside the region, Unavailable without memory.
-Result<Slice> ReadRegion(const Service& service, const RegionWish& wish, DataType type,
-                         BlockPool* pool, InferRequest* request);
+// Which input is read, and where to.
+struct RegionReader {
+  std::string_view input;
+  DataType type = DataType::kInvalid;
+  BlockPool* pool = nullptr;
+  InferRequest* request = nullptr;
+};
 
-// Errors: as ReadRegion.
-Result<RegionTarget> FindTarget(const Service& service, const RegionWish& wish);
+// The bytes of an input: of a CUDA region, its device addresses when the model wants them, else a
+// copy on the host that may still be on its way. What is read in place or under way is noted in the
+// request, so that it is waited for and checked. Errors: Unsupported when clients may not register
+// memory, NotFound, InvalidArgument for a range that is not inside the region, Unavailable without
+// memory.
+Result<Slice> ReadRegion(const Service& service, const RegionWish& wish,
+                         const RegionReader& reader);
+
+// The place for output `index` of a request. Errors: as ReadRegion.
+Result<RegionTarget> FindTarget(const Service& service, const RegionWish& wish, int index,
+                                InferRequest* request);
 
 // Puts the bytes of output `name` in their place. Errors: Internal when they are more than there is
 // room for, InvalidArgument when the client has shrunk the region.

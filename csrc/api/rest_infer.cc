@@ -84,8 +84,8 @@ Result<std::vector<NamedInput>> CollectInputs(RestCall& call, const InferHead& h
     to.type_name = from.type_name;
     to.shape = from.shape;
     if (from.region.is_given) {
-      PT_ASSIGN_OR_RETURN(to.data,
-                          ReadRegion(call.service(), from.region, from.type, pool, request));
+      PT_ASSIGN_OR_RETURN(
+          to.data, ReadRegion(call.service(), from.region, {from.name, from.type, pool, request}));
       continue;
     }
     if (from.binary_size < 0) {
@@ -127,7 +127,7 @@ Status ResolveOutputs(const Service& service, const InferHead& head, InferReques
     wish.is_binary = output.is_binary;
     wish.classes = output.classes;
     if (!output.region.is_given) continue;
-    PT_ASSIGN_OR_RETURN(wish.region, FindTarget(service, output.region));
+    PT_ASSIGN_OR_RETURN(wish.region, FindTarget(service, output.region, index, request));
   }
   return {};
 }

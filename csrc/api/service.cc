@@ -13,10 +13,12 @@ Service::Service(ServiceOptions options, repo::Repository* repository, Logger* l
                   "schedule_policy", "model_configuration", "binary_tensor_data",
                   "parameters",      "statistics",          "logging"} {}
 
-void Service::AllowClientMemory(RegionTable* regions) {
+void Service::AllowClientMemory(RegionTable* regions, HasDevices has_devices) {
   regions_ = regions;
+  std::vector<std::string> added{"system_shared_memory"};
+  if (has_devices == HasDevices::kYes) added.emplace_back("cuda_shared_memory");
   const auto after = std::find(extensions_.begin(), extensions_.end(), "binary_tensor_data");
-  extensions_.insert(after, {"system_shared_memory"});
+  extensions_.insert(after, added.begin(), added.end());
 }
 
 bool Service::is_ready() const {

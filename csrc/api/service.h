@@ -28,6 +28,8 @@ struct CloudOptions {
   std::string vertex_model;  // empty: the only one that is served
 };
 
+enum class HasDevices { kNo, kYes };
+
 struct ServiceOptions {
   std::string server_id = "triton";
   std::string server_version;
@@ -52,8 +54,9 @@ class Service {
   Logger* logger() const { return logger_; }
   // What clients have registered; null: they may not.
   RegionTable* regions() const { return regions_; }
-  // Lets clients register memory. REQUIRES: called before the first request.
-  void AllowClientMemory(RegionTable* regions);
+  // Lets clients register memory, of devices too where there may be some. REQUIRES: called before
+  // the first request.
+  void AllowClientMemory(RegionTable* regions, HasDevices has_devices);
   // The protocol extensions in the order of spec/triton-frontend 1.6 that this server has.
   const std::vector<std::string>& extensions() const { return extensions_; }
 

@@ -22,6 +22,7 @@ struct TensorSpec {
   bool is_optional = false;         // inputs only
   bool allows_ragged = false;       // inputs only
   std::vector<std::string> labels;  // outputs only: classification labels by index
+  int device = -1;                  // inputs only: whose memory the bytes go to; -1: the host's
   std::optional<Shape> reshape;     // what the backend sees instead of dims
 };
 

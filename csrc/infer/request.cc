@@ -18,8 +18,20 @@ bool InferRequest::WantsOutput(int index) const {
                                                 index) != requested_outputs.end();
 }
 
+bool InferRequest::TakesDeviceOutput(int index) const {
+  return std::find(device_outputs.begin(), device_outputs.end(), index) != device_outputs.end();
+}
+
+void InferRequest::AwaitInputs() const {
+  for (const RegionUse& use : regions) {
+    if (use.pending) [[maybe_unused]]
+      const Status told_later = use.pending->Wait();
+  }
+}
+
 Status InferRequest::CheckRegions() const {
   for (const RegionUse& use : regions) {
+    if (use.pending) PT_RETURN_IF_ERROR(use.pending->Wait());
     PT_RETURN_IF_ERROR(use.region->CheckIntact(use.offset, use.size));
   }
   return {};

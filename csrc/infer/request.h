@@ -30,11 +30,12 @@ using CorrelationId = std::variant<uint64_t, std::string>;
 inline constexpr uint32_t kSequenceStart = 1;
 inline constexpr uint32_t kSequenceEnd = 2;
 
-// A range of client memory that inputs are read from in place.
+// A range of client memory that inputs are read from in place, or are on their way from.
 struct RegionUse {
   RegionRef region;
   uint64_t offset = 0;
   uint64_t size = 0;
+  RefPtr<PendingCopy> pending;  // null: nothing is on its way
 };
 
 class InferRequest {
@@ -51,6 +52,7 @@ class InferRequest {
   std::vector<InputTensor> inputs;     // sorted by index after validation
   std::vector<int> requested_outputs;  // output indices; empty: all
   std::vector<RegionUse> regions;      // what the inputs' bytes may vanish from
+  std::vector<int> device_outputs;     // output indices whose bytes may be a device's addresses
   uint32_t priority = 0;               // 0: the model's default level
   CorrelationId correlation_id;        // as the client gave it
   uint32_t sequence_flags = 0;         // kSequenceStart, kSequenceEnd
@@ -70,6 +72,11 @@ class InferRequest {
   Responder& responder() const { return *responder_; }
   bool WantsOutput(int index) const;
 
+  bool TakesDeviceOutput(int index) const;
+
+  // Waits for inputs that are on their way. Before anybody looks at them; CheckRegions tells
+  // whether they came.
+  void AwaitInputs() const;
   // Not OK when a client took memory away under the inputs: whatever was computed is of no use.
   Status CheckRegions() const;
 

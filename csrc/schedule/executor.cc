@@ -53,6 +53,7 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
   batch->size = 0;
   for (const RequestPtr& request : batch->requests) {
     request->EnterBatch();
+    request->AwaitInputs();
     batch->size += request->batch_size;
     const uint64_t waited = Nanoseconds(batch->started - request->arrival);
     queue_ns += waited;

@@ -29,6 +29,7 @@
 #include "server/front.h"
 #include "server/repository_metrics.h"
 #include "server/settings.h"
+#include "tensor/cuda_on_demand.h"
 #include "tensor/regions.h"
 
 namespace pt::server {
@@ -37,8 +38,9 @@ namespace {
 // What lives from one Start to its Stop. The order is that of who borrows whom.
 struct Run {
   Run(const Settings& settings, repo::Repository* repository, Logger* logger,
-      const schedule::ResponseCache* cache, const CustomMetrics* custom)
-      : service(settings.service, repository, logger),
+      const schedule::ResponseCache* cache, const CustomMetrics* custom, CudaOnDemand* cuda)
+      : regions(RegionTable::DefaultLimit(), [cuda] { return cuda->Get(); }),
+        service(settings.service, repository, logger),
         prometheus(repository, settings.host_metrics),
         rest(&service, &prometheus),
         grpc(&service),
@@ -47,7 +49,11 @@ struct Run {
     services.grpc = &grpc;
     services.logger = logger;
     services.limits = settings.limits;
-    if (settings.allows_client_memory) service.AllowClientMemory(&regions);
+    if (settings.allows_client_memory) {
+      const bool has_driver = cuda->is_installed();
+      service.AllowClientMemory(&regions,
+                                has_driver ? api::HasDevices::kYes : api::HasDevices::kNo);
+    }
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
     prometheus.AddCustom(custom);
@@ -86,6 +92,8 @@ struct Server::Impl {
         logger(std::move(open_logger)),
         pool(MakePool(settings)),
         budget(settings.max_inflight_bytes),
+        cuda(std::make_shared<CudaOnDemand>(
+            CudaOptions{CudaDriver::DefaultLibrary(), settings.pinned_bytes, logger.get()})),
         cache(settings.cache_bytes == 0
                   ? nullptr
                   : std::make_unique<schedule::ResponseCache>(settings.cache_bytes)),
@@ -116,6 +124,7 @@ struct Server::Impl {
   Alarm alarm;
   std::unique_ptr<BlockPool> pool;  // its large blocks are shared with worker processes
   MemoryBudget budget;
+  const std::shared_ptr<CudaOnDemand> cuda;
   const std::unique_ptr<schedule::ResponseCache> cache;  // null: none
   schedule::ExclusiveGroups exclusive_groups;
 
@@ -170,7 +179,7 @@ Status Server::Impl::Start() {
   MutexLock serial(&lifecycle);
   if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
   auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get(),
-                                    &worker_calls.metrics());
+                                    &worker_calls.metrics(), cuda.get());
   if (models != nullptr) AddRepositoryMetrics(repository, &next->prometheus);
   next->services.pool = pool.get();
   next->services.budget = &budget;
@@ -284,6 +293,8 @@ void Server::EnterExclusiveGroup(const std::string& name) {
 void Server::LeaveExclusiveGroup(const std::string& name) {
   impl_->exclusive_groups.Get(name)->Leave();
 }
+
+std::shared_ptr<CudaOnDemand> Server::cuda() const { return impl_->cuda; }
 
 int Server::http_port() const { return impl_->port(api::PortRole::kHttp); }
 

@@ -17,6 +17,7 @@
 #include "infer/backend.h"
 #include "infer/model_config.h"
 #include "repo/attach_control.h"
+#include "tensor/cuda_on_demand.h"
 
 namespace pt::server {
 
@@ -55,6 +56,9 @@ class Server {
   // Holds an exclusive group as an execution would (for warm-ups): blocks until it is free.
   void EnterExclusiveGroup(const std::string& name);
   void LeaveExclusiveGroup(const std::string& name);
+
+  // The machine's devices, for backends that use them; shared, because their memory may outlive us.
+  std::shared_ptr<CudaOnDemand> cuda() const;
 
   int http_port() const;  // the port taken; 0 when off
   int grpc_port() const;

@@ -190,6 +190,8 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   settings.limits = ReadLimits(options);
   PT_ASSIGN_OR_RETURN(settings.service, ReadService(options));
   settings.allows_client_memory = ReadAllowsClientMemory(options, settings.endpoints);
+  settings.pinned_bytes =
+      static_cast<size_t>(std::max<int64_t>(0, options.GetInt("pinned-memory-pool-byte-size")));
   settings.host_metrics =
       options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
   PT_ASSIGN_OR_RETURN(settings.repositories, ReadRepositories(options));

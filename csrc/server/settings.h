@@ -29,6 +29,7 @@ struct Settings {
   api::ServiceOptions service;
   api::HostMetrics host_metrics = api::HostMetrics::kOn;
   bool allows_client_memory = false;
+  size_t pinned_bytes = 0;  // of the pool of page-locked memory; 0: none
   LogOptions log;
   repo::RepositoryOptions repositories;
   backend::WorkerBackendOptions workers;
