@@ -1,6 +1,7 @@
 // The fast path: all requests' inputs joined, one call with arrays as keyword arguments, rows dealt
 // back. Gathering needs no interpreter lock; one attachment per batch does the rest.
 #include "bindings/call.h"
+#include "bindings/device_output.h"
 #include "bindings/gather.h"
 #include "bindings/numpy_api.h"
 #include "bindings/outputs.h"
@@ -45,6 +46,7 @@ class ArrayCall final : public Call {
 
  private:
   Status Gather(const Batch& batch);
+  Result<GatheredInput> GatherOne(const Batch& batch, size_t position, int index);
   bool RunLocked(Batch* batch, ExecutionTimes* times);
   PyRef MakeArray(GatheredInput* input);
   PyRef CallTarget(const std::vector<PyRef>& arrays);
@@ -65,16 +67,29 @@ Status ArrayCall::Gather(const Batch& batch) {
   const std::vector<InputTensor>& first = batch.requests.front()->inputs;
   for (size_t position = 0; position < first.size(); ++position) {
     const int index = first[position].index;
-    PT_ASSIGN_OR_RETURN(GatheredInput input,
-                        GatherInput(batch, position, model_.inputs[index],
-                                    std::move(slots_[index].buffer), &model_.pool));
+    PT_ASSIGN_OR_RETURN(GatheredInput input, GatherOne(batch, position, index));
     inputs_.push_back(std::move(input));
   }
   return {};
 }
 
+Result<GatheredInput> ArrayCall::GatherOne(const Batch& batch, size_t position, int index) {
+  const PyTensorSpec& spec = model_.inputs[index];
+  if (spec.device < 0) {
+    return GatherInput(batch, position, spec, std::move(slots_[index].buffer), &model_.pool);
+  }
+  PT_ASSIGN_OR_RETURN(const std::shared_ptr<CudaDevices> devices, model_.cuda->Get());
+  GatheredInput input;
+  input.index = index;
+  input.shape = batch.requests.front()->inputs[position].tensor.shape;
+  if (batch.requests.size() > 1) input.shape.set(0, batch.size);
+  PT_ASSIGN_OR_RETURN(input.bytes, GatherOnDevice(batch, position, spec.device, devices.get()));
+  return input;
+}
+
 PyRef ArrayCall::MakeArray(GatheredInput* input) {
   const PyTensorSpec& spec = model_.inputs[input->index];
+  if (spec.device >= 0) return WrapDeviceInput(model_, spec, input->shape, std::move(input->bytes));
   if (spec.type == DataType::kBytes) return DecodeBytesArray(input->shape, input->parts);
   InputSlot& slot = slots_[input->index];
   if (slot.owner == nullptr) slot.owner = model_.types.NewBlockOwner();
@@ -127,7 +142,7 @@ bool ArrayCall::RunLocked(Batch* batch, ExecutionTimes* times) {
   if (!TakeRows(model_, std::move(result), rows, &taken)) return false;
   if (model_.has_batch()) return DealRows(model_, &taken, batch);
   InferResponse& response = batch->responses.front();
-  if (!MakeTensors(model_, &taken, &response.outputs)) return false;
+  if (!MakeTensors(model_, *batch->requests.front(), &taken, &response.outputs)) return false;
   KeepWanted(*batch->requests.front(), &response.outputs);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/errors.h"
 #include "bindings/numpy_api.h"
 
 namespace py = pybind11;
@@ -55,6 +56,7 @@ TensorSpec ReadSpec(const py::dict& dict) {
     }
   }
   spec.is_optional = dict["optional"].cast<bool>();
+  spec.device = dict["device"].cast<int>();
   return spec;
 }
 
@@ -66,7 +68,9 @@ PyTensorSpec ReadPySpec(const TensorSpec& spec, const py::dict& dict) {
   result.py_name = Intern(spec.name.c_str());
   result.dtype = Keep(dict["dtype"]);
   result.type_num = reinterpret_cast<PyArray_Descr*>(result.dtype.get())->type_num;
-  result.is_widened = spec.type == DataType::kBf16 && result.type_num == NPY_FLOAT;
+  result.device = spec.device;
+  const bool is_float = spec.type == DataType::kBf16 && result.type_num == NPY_FLOAT;
+  result.is_widened = is_float && spec.device < 0;  // a device has a type for it
   return result;
 }
 
@@ -93,6 +97,9 @@ ModelConfig ReadConfig(const py::dict& dict, int instances) {
   InstanceGroup group;
   group.name = config.name + "_0";
   group.count = instances;
+  for (const TensorSpec& input : config.inputs) {
+    if (input.device >= 0) group.kind = InstanceKind::kGpu;
+  }
   config.instance_groups.push_back(std::move(group));
   return config;
 }
@@ -106,6 +113,22 @@ void ReadTensors(const py::dict& dict, const char* key, std::vector<TensorSpec>*
   }
 }
 
+// A model that wants device memory must be able to get it.
+void CheckDevices(const PyModel& model) {
+  for (const PyTensorSpec& input : model.inputs) {
+    if (input.device < 0) continue;
+    const auto devices = model.cuda->Get();
+    if (!devices.ok()) {
+      ThrowIfError(Status(devices.status().code(), "input '" + input.name + "' in device memory: " +
+                                                       devices.status().message()));
+    }
+    if (input.device < (*devices)->count()) continue;
+    throw py::value_error("input '" + input.name + "': expected a device of 0 to " +
+                          std::to_string((*devices)->count() - 1) + ", got " +
+                          std::to_string(input.device));
+  }
+}
+
 PyRef NameTuple(const std::vector<PyTensorSpec>& specs) {
   py::tuple names(specs.size());
   for (size_t i = 0; i < specs.size(); ++i) names[i] = py::handle(specs[i].py_name.get());
@@ -115,7 +138,8 @@ PyRef NameTuple(const std::vector<PyTensorSpec>& specs) {
 }  // namespace
 
 std::unique_ptr<PyModel> MakePyModel(const py::dict& config, const py::object& binding,
-                                     RefPtr<PyReleaser> releaser) {
+                                     RefPtr<PyReleaser> releaser,
+                                     std::shared_ptr<CudaOnDemand> cuda) {
   auto model = std::make_unique<PyModel>();
   for (const py::handle item : config["callables"]) {
     const auto [form, target] = item.cast<std::pair<std::string, py::object>>();
@@ -132,6 +156,8 @@ std::unique_ptr<PyModel> MakePyModel(const py::dict& config, const py::object& b
   model->context_name = Intern("_context");
   model->types = NativeTypes::Fetch();
   model->releaser = std::move(releaser);
+  model->cuda = std::move(cuda);
+  CheckDevices(*model);
   if (model->types.request_context == nullptr || PyErr_Occurred() != nullptr) {
     throw py::error_already_set();
   }

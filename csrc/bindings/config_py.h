@@ -3,7 +3,7 @@
 //
 // Keys: name, version, max_batch_size (0: no batch dimension), decoupled, strict, response_cache,
 // batcher (dict or None), inputs and outputs (lists of dicts: name, datatype, dims, optional,
-// dtype), callables (list of (form, target): "arrays", "requests", "stream"), request_type,
+// dtype, device), callables (list of (form, target): "arrays", "requests", "stream"), request_type,
 // model_config. Thread rule: needs the interpreter lock.
 #pragma once
 
@@ -15,8 +15,10 @@
 
 namespace pt::bindings {
 
-// `binding` is what the core asks back (py_model.h). Throws what pybind11 translates.
+// `binding` is what the core asks back (py_model.h). Throws what pybind11 translates, also when an
+// input shall lie on a device that there isn't.
 std::unique_ptr<PyModel> MakePyModel(const pybind11::dict& config, const pybind11::object& binding,
-                                     RefPtr<PyReleaser> releaser);
+                                     RefPtr<PyReleaser> releaser,
+                                     std::shared_ptr<CudaOnDemand> cuda);
 
 }  // namespace pt::bindings

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+
+#include "tensor/cuda_region.h"
 
 namespace pt::bindings {
 namespace {
@@ -31,6 +34,37 @@ void CopyInput(const Batch& batch, size_t position, const PyTensorSpec& spec, ch
       to += data.size;
     }
   }
+}
+
+// Whether the bytes lie on that device already, where elements may begin.
+bool IsInPlace(const Slice& bytes, int device) {
+  constexpr uintptr_t kElement = 8;  // the widest
+  const Region* const region = RegionOf(bytes);
+  if (region == nullptr || region->kind() != RegionKind::kCuda) return false;
+  const bool is_aligned = reinterpret_cast<uintptr_t>(bytes.data) % kElement == 0;
+  return is_aligned && static_cast<const CudaRegion*>(region)->device() == device;
+}
+
+// Joins them in one block of the device.
+Result<Slice> JoinOnDevice(const std::vector<const Slice*>& parts, int device,
+                           CudaDevices* devices) {
+  size_t size = 0;
+  for (const Slice* part : parts) size += part->size;
+  PT_ASSIGN_OR_RETURN(BlockRef block, devices->Allocate(device, size));
+  char* to = block->data();
+  RefPtr<PendingCopy> last;
+  for (const Slice* part : parts) {
+    const CudaTransfer transfer{reinterpret_cast<uintptr_t>(to),
+                                reinterpret_cast<uintptr_t>(part->data), part->size};
+    // The copy before this one is dropped, which waits for it, when this one is queued.
+    PT_ASSIGN_OR_RETURN(RefPtr<PendingCopy> copy,
+                        devices->StartCopy(device, transfer, {part->owner, block}));
+    last.Swap(copy);
+    to += part->size;
+  }
+  if (last) PT_RETURN_IF_ERROR(last->Wait());
+  const char* const bytes = block->data();
+  return Slice(std::move(block), bytes, size);
 }
 
 }  // namespace
@@ -75,6 +109,21 @@ Result<GatheredInput> GatherInput(const Batch& batch, size_t position, const PyT
   CopyInput(batch, position, spec, keep->data());
   input.bytes = Slice(keep, keep->data(), size);
   return input;
+}
+
+Result<Slice> GatherOnDevice(const Batch& batch, size_t position, int device,
+                             CudaDevices* devices) {
+  std::vector<const Slice*> parts;
+  for (const RequestPtr& request : batch.requests) {
+    parts.push_back(&request->inputs[position].tensor.data);
+  }
+  if (parts.size() == 1 && IsInPlace(*parts.front(), device)) return *parts.front();
+  return JoinOnDevice(parts, device, devices);
+}
+
+Result<Slice> MoveToDevice(const Slice& bytes, int device, CudaDevices* devices) {
+  if (IsInPlace(bytes, device)) return bytes;
+  return JoinOnDevice({&bytes}, device, devices);
 }
 
 }  // namespace pt::bindings

@@ -10,6 +10,7 @@
 #include "base/block.h"
 #include "bindings/py_tensor.h"
 #include "infer/backend.h"
+#include "tensor/cuda_devices.h"
 
 namespace pt::bindings {
 
@@ -29,5 +30,12 @@ bool IsUniform(const Batch& batch);
 // REQUIRES: IsUniform. Unavailable when there is no memory.
 Result<GatheredInput> GatherInput(const Batch& batch, size_t position, const PyTensorSpec& spec,
                                   BlockRef keep, BlockPool* pool);
+
+// The same for an input that the callable wants in device memory: what one client registered there
+// is given in place, everything else is copied to the device. The bytes have arrived on return.
+Result<Slice> GatherOnDevice(const Batch& batch, size_t position, int device, CudaDevices* devices);
+
+// One request's input on a device; as GatherOnDevice.
+Result<Slice> MoveToDevice(const Slice& bytes, int device, CudaDevices* devices);
 
 }  // namespace pt::bindings

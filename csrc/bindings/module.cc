@@ -3,6 +3,8 @@
 
 #define PT_IMPORT_NUMPY
 #include "base/options.h"
+#include "bindings/cuda_memory_py.h"
+#include "bindings/cuda_tensor.h"
 #include "bindings/errors.h"
 #include "bindings/native_types.h"
 #include "bindings/numpy_api.h"
@@ -63,6 +65,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     throw py::error_already_set();
   }
   pt::bindings::AddServerType(module);
+  pt::bindings::AddCudaTensorType(&module);
+  pt::bindings::AddCudaMemoryType(&module);
   pt::bindings::AddStreamType(module.ptr());
   module.def("option_table", &OptionTable, "Every option of the server, one dict a row.");
   module.def("tune_process", &pt::bindings::TuneProcess,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bindings/device_array.h"
+#include "bindings/device_output.h"
 #include "bindings/numpy_api.h"
 
 namespace pt::bindings {
@@ -57,7 +59,47 @@ bool IsRegular(const PyModel& model, const PyTensorSpec& spec, PyObject* value, 
   return !model.is_strict || HasDeclaredShape(spec, array, model.has_batch());
 }
 
-// False: something is out of the ordinary; nothing was judged yet.
+bool FitsShape(const PyModel& model, const PyTensorSpec& spec, const Shape& shape, int64_t rows) {
+  if (rows >= 0 && (shape.rank() == 0 || shape[0] != rows)) return false;
+  if (!model.is_strict) return true;
+  const int skip = model.has_batch() ? 1 : 0;
+  if (shape.rank() != spec.dims.rank() + skip) return false;
+  for (int axis = 0; axis < spec.dims.rank(); ++axis) {
+    if (spec.dims[axis] >= 0 && spec.dims[axis] != shape[axis + skip]) return false;
+  }
+  return true;
+}
+
+// A result in device memory. False: it is none, or, with a Python error set, not as it must be.
+bool TakeOnDevice(const PyModel& model, PyObject* value, int64_t rows, TakenArray* taken) {
+  const PyTensorSpec& spec = model.outputs[taken->index];
+  if (!IsOnDevice(value)) return false;
+  CudaTensor tensor;
+  if (!TakeDeviceTensor(model, spec, value, &tensor)) return false;
+  if (!FitsShape(model, spec, tensor.tensor.shape, rows)) {
+    PyErr_Format(PyExc_ValueError, "output '%s' in device memory has shape %s, not as declared",
+                 spec.name.c_str(), tensor.tensor.shape.ToString().c_str());
+    return false;
+  }
+  taken->device = std::make_unique<CudaTensor>(std::move(tensor));
+  return true;
+}
+
+// Takes one value. False as TakeOnDevice.
+bool TakeValue(const PyModel& model, int index, PyObject* value, int64_t rows,
+               std::vector<TakenArray>* taken) {
+  TakenArray array;
+  array.index = index;
+  if (IsRegular(model, model.outputs[index], value, rows)) {
+    array.array = PyRef::Borrow(value);
+  } else if (!TakeOnDevice(model, value, rows, &array)) {
+    return false;
+  }
+  taken->push_back(std::move(array));
+  return true;
+}
+
+// False: something is out of the ordinary; nothing was judged yet, unless a Python error is set.
 bool TakeDict(const PyModel& model, PyObject* result, int64_t rows,
               std::vector<TakenArray>* taken) {
   taken->clear();
@@ -66,8 +108,7 @@ bool TakeDict(const PyModel& model, PyObject* result, int64_t rows,
   PyObject* value = nullptr;
   for (Py_ssize_t at = 0; PyDict_Next(result, &at, &name, &value) != 0;) {
     const int index = FindOutput(model, name);
-    if (index < 0 || !IsRegular(model, model.outputs[index], value, rows)) return false;
-    taken->push_back({index, PyRef::Borrow(value)});
+    if (index < 0 || !TakeValue(model, index, value, rows, taken)) return false;
   }
   return true;
 }
@@ -81,8 +122,7 @@ bool TakeSequence(const PyModel& model, PyObject* result, int64_t rows,
   if (count != static_cast<Py_ssize_t>(model.outputs.size())) return false;
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* value = PySequence_Fast_GET_ITEM(result, i);
-    if (!IsRegular(model, model.outputs[i], value, rows)) return false;
-    taken->push_back({static_cast<int>(i), PyRef::Borrow(value)});
+    if (!TakeValue(model, static_cast<int>(i), value, rows, taken)) return false;
   }
   return true;
 }
@@ -160,6 +200,16 @@ bool EncodeRows(const PyTensorSpec& spec, const PyRef& array, int64_t first, int
   return true;
 }
 
+// A part of a device tensor for one request: as it is, when its answer goes to a device.
+bool LandDevice(const PyModel& model, const InferRequest& request, int index, CudaTensor part,
+                TensorView* tensor) {
+  tensor->type = part.tensor.type;
+  tensor->shape = part.tensor.shape;
+  if (!request.TakesDeviceOutput(index)) return CopyToHost(model, part, &tensor->data);
+  tensor->data = std::move(part.tensor.data);
+  return true;
+}
+
 bool MakeTensor(const PyModel& model, TakenArray* taken, TensorView* tensor) {
   const PyTensorSpec& spec = model.outputs[taken->index];
   tensor->type = spec.type;
@@ -173,8 +223,31 @@ bool MakeTensor(const PyModel& model, TakenArray* taken, TensorView* tensor) {
   return false;
 }
 
+bool DealDevice(const PyModel& model, const TakenArray& taken, Batch* batch) {
+  const TensorView& whole = taken.device->tensor;
+  const size_t row_size =
+      whole.data.size / static_cast<size_t>(std::max<int64_t>(whole.shape[0], 1));
+  size_t row = 0;
+  for (size_t i = 0; i < batch->requests.size(); ++i) {
+    const InferRequest& request = *batch->requests[i];
+    const auto count = static_cast<size_t>(request.batch_size);
+    if (request.WantsOutput(taken.index)) {
+      CudaTensor part = *taken.device;
+      part.tensor.shape.set(0, request.batch_size);
+      part.tensor.data = whole.data.Sub(row * row_size, count * row_size);
+      OutputTensor output;
+      output.index = taken.index;
+      if (!LandDevice(model, request, taken.index, std::move(part), &output.tensor)) return false;
+      batch->responses[i].outputs.push_back(std::move(output));
+    }
+    row += count;
+  }
+  return true;
+}
+
 // Deals the rows of one output.
 bool DealOutput(const PyModel& model, TakenArray* taken, Batch* batch) {
+  if (taken->device) return DealDevice(model, *taken, batch);
   const PyTensorSpec& spec = model.outputs[taken->index];
   TensorView whole;
   const bool is_bytes = spec.type == DataType::kBytes;
@@ -211,9 +284,10 @@ bool DealOutput(const PyModel& model, TakenArray* taken, Batch* batch) {
 
 bool TakeRows(const PyModel& model, PyRef result, int64_t rows, std::vector<TakenArray>* taken) {
   if (TakeDict(model, result.get(), rows, taken) ||
-      TakeSequence(model, result.get(), rows, taken)) {
+      (PyErr_Occurred() == nullptr && TakeSequence(model, result.get(), rows, taken))) {
     return true;
   }
+  if (PyErr_Occurred() != nullptr) return false;
   taken->clear();
   PyRef converted = PyRef::Steal(PyObject_CallMethod(model.binding.get(), "convert_rows", "OL",
                                                      result.get(), static_cast<long long>(rows)));
@@ -224,6 +298,7 @@ bool TakeRows(const PyModel& model, PyRef result, int64_t rows, std::vector<Take
 bool TakeList(const PyModel& model, PyRef result, size_t count,
               std::vector<std::vector<TakenArray>>* taken) {
   if (TakeDicts(model, result.get(), count, taken)) return true;
+  if (PyErr_Occurred() != nullptr) return false;
   taken->clear();
   PyRef converted = PyRef::Steal(PyObject_CallMethod(model.binding.get(), "convert_list", "On",
                                                      result.get(), static_cast<Py_ssize_t>(count)));
@@ -231,12 +306,15 @@ bool TakeList(const PyModel& model, PyRef result, size_t count,
   return FailConversion();
 }
 
-bool MakeTensors(const PyModel& model, std::vector<TakenArray>* taken,
+bool MakeTensors(const PyModel& model, const InferRequest& request, std::vector<TakenArray>* taken,
                  std::vector<OutputTensor>* tensors) {
   for (TakenArray& array : *taken) {
     OutputTensor output;
     output.index = array.index;
-    if (!MakeTensor(model, &array, &output.tensor)) return false;
+    const bool is_made = array.device ? LandDevice(model, request, array.index,
+                                                   std::move(*array.device), &output.tensor)
+                                      : MakeTensor(model, &array, &output.tensor);
+    if (!is_made) return false;
     tensors->push_back(std::move(output));
   }
   return true;

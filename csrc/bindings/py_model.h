@@ -23,6 +23,7 @@
 #include "bindings/py_tensor.h"
 #include "infer/backend.h"
 #include "infer/model_config.h"
+#include "tensor/cuda_on_demand.h"
 
 namespace pt::bindings {
 
@@ -51,6 +52,7 @@ struct PyModel {
   PyRef context_name;         // "_context", interned
   PyObject* owner = nullptr;  // the capsule that owns this object; borrowed
   NativeTypes types;
+  std::shared_ptr<CudaOnDemand> cuda;  // the server's; asked when something is on a device
   RefPtr<PyReleaser> releaser;
   mutable BlockPool pool{size_t{64} << 20};
 

@@ -26,6 +26,7 @@ struct PyTensorSpec {
   PyRef py_name;     // interned str
   PyRef dtype;       // numpy.dtype of the arrays
   int type_num = 0;  // its number
+  int device = -1;   // inputs only: whose memory the callable wants the bytes in; -1: the host's
   // BF16 as float32: the bytes differ between wire and array.
   bool is_widened = false;
 };

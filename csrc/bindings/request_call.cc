@@ -32,7 +32,7 @@ class RequestCall final : public Call {
     if (!TakeList(model_, std::move(result), requests.size(), &taken)) return false;
     for (size_t i = 0; i < requests.size(); ++i) {
       InferResponse& response = batch->responses[i];
-      if (!MakeTensors(model_, &taken[i], &response.outputs)) return false;
+      if (!MakeTensors(model_, *requests[i], &taken[i], &response.outputs)) return false;
       KeepWanted(*requests[i], &response.outputs);
     }
     return true;

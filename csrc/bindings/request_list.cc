@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bindings/device_output.h"
+#include "bindings/gather.h"
+
 namespace pt::bindings {
 namespace {
 
@@ -25,10 +28,23 @@ Slice OwnBytes(const PyModel& model, const PyTensorSpec& spec, const Slice& data
   return Slice(std::move(block), bytes, size);
 }
 
+PyRef MakeDeviceInput(const PyModel& model, const PyTensorSpec& spec, const TensorView& tensor) {
+  Result<Slice> bytes = Unavailable("there is no driver");
+  Py_BEGIN_ALLOW_THREADS;
+  const Result<std::shared_ptr<CudaDevices>> devices = model.cuda->Get();
+  bytes = devices.ok() ? MoveToDevice(tensor.data, spec.device, devices->get())
+                       : Result<Slice>(devices.status());
+  Py_END_ALLOW_THREADS;
+  if (bytes.ok()) return WrapDeviceInput(model, spec, tensor.shape, std::move(bytes).value());
+  PyErr_SetString(PyExc_RuntimeError, bytes.status().message().c_str());
+  return {};
+}
+
 PyRef MakeInputArray(const PyModel& model, const InputTensor& input) {
   const PyTensorSpec& spec = model.inputs[input.index];
   const TensorView& tensor = input.tensor;
   if (spec.type == DataType::kBytes) return DecodeBytesArray(tensor.shape, {tensor.data.view()});
+  if (spec.device >= 0) return MakeDeviceInput(model, spec, tensor);
   Slice bytes = OwnBytes(model, spec, tensor.data);
   if (!bytes.owner) {
     PyErr_NoMemory();

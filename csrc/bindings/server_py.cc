@@ -51,7 +51,7 @@ ServerPy::~ServerPy() {
 }
 
 void ServerPy::AddModel(const py::dict& config, const py::object& binding) {
-  auto model = MakePyModel(config, binding, releaser_);
+  auto model = MakePyModel(config, binding, releaser_, server_->cuda());
   ModelConfig model_config = model->config;
   auto backend = CallableBackend::Create(std::move(model));
   if (backend == nullptr) throw py::error_already_set();

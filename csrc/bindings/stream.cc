@@ -50,7 +50,7 @@ bool Stream::Respond(PyObject* results) {
   if (!TakeList(model_, PyRef::Borrow(results), requests_.size(), &taken)) return false;
   std::vector<InferResponse> responses(requests_.size());
   for (size_t i = 0; i < responses.size(); ++i) {
-    if (!MakeTensors(model_, &taken[i], &responses[i].outputs)) return false;
+    if (!MakeTensors(model_, *requests_[i], &taken[i], &responses[i].outputs)) return false;
     KeepWanted(*requests_[i], &responses[i].outputs);
   }
   py::gil_scoped_release release;
