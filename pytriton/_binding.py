@@ -15,7 +15,7 @@ from pytriton.exceptions import PyTritonBadParameterError, PyTritonUnrecoverable
 from pytriton.model_config.common import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
 from pytriton.model_config.generator import check_priorities
 from pytriton.model_config.model_config import ModelConfig
-from pytriton.model_config.tensor import Tensor
+from pytriton.model_config.tensor import Tensor, device_of
 from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec, TritonModelConfig
 from pytriton.proxy.types import Request
 from pytriton.proxy.validators import TritonResultsValidator
@@ -53,7 +53,11 @@ def model_config_of(
         max_batch_size=config.max_batch_size,
         batching=config.batching,
         batcher=config.batcher,
-        instance_group={DeviceKind.KIND_CPU: instances},
+        instance_group={
+            DeviceKind.KIND_GPU
+            if any(device_of(tensor.memory) >= 0 for tensor in tensors[0])
+            else DeviceKind.KIND_CPU: instances
+        },
         decoupled=config.decoupled,
         backend_parameters=(
             {EXCLUSIVE_GROUP: config.exclusive_group} if config.exclusive_group else {}
@@ -72,6 +76,7 @@ def _specs(tensors: Sequence[Tensor], prefix: str) -> list[TensorSpec]:
             shape=tuple(tensor.shape),
             dtype=tensor.dtype,
             optional=tensor.optional,
+            memory=tensor.memory,
         )
         for position, tensor in enumerate(tensors, 1)
     ]
@@ -162,6 +167,12 @@ class ModelBinding:
         config = self.config
         if config.batching and config.max_batch_size < 1:
             raise PyTritonBadParameterError("The `max_batch_size` must be greater or equal to 1.")
+        on_device = any(device_of(spec.memory) >= 0 for spec in config.inputs or ())
+        if on_device and config.response_cache is not None:
+            raise PyTritonBadParameterError(
+                "expected inputs in host memory, because response_cache looks at their bytes, "
+                'got memory="cuda"'
+            )
         return {
             "name": config.model_name,
             "version": config.model_version,
@@ -264,12 +275,18 @@ class ModelBinding:
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
     wire, dtype = wire_type(spec.dtype, spec.name)
+    device = device_of(spec.memory)
+    if wire == "BYTES" and device >= 0:
+        raise PyTritonBadParameterError(
+            f"Tensor `{spec.name}`: expected elements of a fixed size in device memory, got BYTES"
+        )
     return {
         "name": spec.name,
         "datatype": wire,
         "dims": list(spec.shape),
         "optional": bool(spec.optional),
         "dtype": dtype,
+        "device": device,
     }
 
 

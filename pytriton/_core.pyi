@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pytriton._binding import ModelBinding
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
@@ -69,6 +71,57 @@ class Server:
     @property
     def is_running(self) -> bool:
         """Between start and stop."""
+
+class CudaTensor:
+    """A tensor in device memory; array libraries take it without a copy."""
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """A capsule with the tensor. Raises BufferError for another device or a copy."""
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(2, device): CUDA memory of that device."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3. AttributeError for BF16, which numpy has no word for."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions."""
+    @property
+    def datatype(self) -> str:
+        """Name of the element type, such as FP32."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+    @property
+    def device(self) -> int:
+        """Number of the device."""
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """A copy on the host; BF16 as uint16 with the same bits."""
+
+class CudaMemory:
+    """Device memory that servers can be told of."""
+
+    def __init__(self, byte_size: int, device: int) -> None:
+        """Takes it. Raises PyTritonRuntimeError without a driver or memory."""
+    def handle(self) -> bytes:
+        """An IPC handle: 64 bytes for another process."""
+    @property
+    def device(self) -> int:
+        """Number of the device."""
+    def write(self, offset: int, data: Any) -> None:
+        """Copies a contiguous buffer to the device. Raises ValueError when it does not fit."""
+    def write_array(self, offset: int, array: Any) -> tuple[str, tuple[int, ...]]:
+        """Copies an array from device memory; gives its data type and shape."""
+    def read(self, offset: int, size: int) -> bytes:
+        """A copy of bytes."""
+    def tensor(self, offset: int, datatype: str, shape: tuple[int, ...]) -> CudaTensor:
+        """A tensor over a part, without a copy."""
 
 class Stream:
     """Answers of one batch of a decoupled model."""

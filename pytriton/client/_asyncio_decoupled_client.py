@@ -35,6 +35,7 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
         *inputs: Any,
         parameters: Parameters = None,
         headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
         **named_inputs: Any,
     ) -> AsyncIterator[Outputs]:
         """Sends one sample; gives the responses as they come.
@@ -43,6 +44,8 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
             inputs: Arrays in the order of the model's inputs, without the batch dimension.
             parameters: Request parameters.
             headers: Header fields.
+            outputs: Tensors in shared-memory regions by output name; each response puts them
+                there.
             named_inputs: Arrays by input name, instead of `inputs`.
 
         Returns:
@@ -59,14 +62,15 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
         named = self._named(config, inputs, named_inputs)
         if config.batching:
             named = with_batch(named)
-        async for outputs in self._stream(config, named, parameters, headers):
-            yield without_batch(outputs, self._model_name) if config.batching else outputs
+        async for found in self._stream(config, named, (parameters, headers, outputs)):
+            yield without_batch(found, self._model_name) if config.batching else found
 
     async def infer_batch(  # type: ignore[override]
         self,
         *inputs: Any,
         parameters: Parameters = None,
         headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
         **named_inputs: Any,
     ) -> AsyncIterator[Outputs]:
         """Sends a batch; gives the responses as they come.
@@ -75,6 +79,8 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
             inputs: Arrays `[batch, ...]` in the order of the model's inputs.
             parameters: Request parameters.
             headers: Header fields.
+            outputs: Tensors in shared-memory regions by output name; each response puts them
+                there.
             named_inputs: Arrays by input name, instead of `inputs`.
 
         Returns:
@@ -87,8 +93,8 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
         config = await self._config_for_stream(inputs, named_inputs, parameters, headers)
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
-        async for outputs in self._stream(config, named, parameters, headers):
-            yield outputs
+        async for found in self._stream(config, named, (parameters, headers, outputs)):
+            yield found
 
     async def _config_for_stream(
         self,
@@ -114,16 +120,16 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
         self,
         config: TritonModelConfig,
         named: Mapping[str, Any],
-        parameters: Parameters,
-        headers: Parameters,
+        more: tuple[Parameters, Parameters, Mapping[str, Any] | None],
     ) -> AsyncIterator[Outputs]:
         client, speaker = self._open(), self._speaker
         assert isinstance(speaker, GrpcSpeaker)
-        call = speaker.stream(self._request(config, named, parameters, headers))
+        request = self._request(config, named, *more)
+        call = speaker.stream(request)
         messages: Any = client.transport.stream(call, self._inference_timeout_s)
         try:
             async for message in messages:
-                result = stream_result(message)
+                result = stream_result(message, request.output_regions)
                 if result is not None and result.outputs:
                     yield result.outputs
         except TimeoutError as error:

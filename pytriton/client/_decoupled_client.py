@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Callable
 
 from pytriton.client._base import Parameters, with_batch, without_batch
+from pytriton.client._call import Result
 from pytriton.client._grpc import GrpcSpeaker, stream_result
 from pytriton.client._model_client import ModelClient, Outputs
 from pytriton.client.exceptions import (
@@ -62,6 +64,7 @@ class DecoupledModelClient(ModelClient):
         *inputs: Any,
         parameters: Parameters = None,
         headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
         **named_inputs: Any,
     ) -> Iterator[Outputs]:
         """Sends one sample now; gives an iterator over the responses.
@@ -70,6 +73,8 @@ class DecoupledModelClient(ModelClient):
             inputs: Arrays in the order of the model's inputs, without the batch dimension.
             parameters: Must be None.
             headers: Must be None.
+            outputs: Tensors in shared-memory regions by output name; each response puts them
+                there.
             named_inputs: Arrays by input name, instead of `inputs`.
 
         Returns:
@@ -86,14 +91,15 @@ class DecoupledModelClient(ModelClient):
         config = self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
         if not config.batching:
-            return self._stream(config, named, parameters, headers, False)
-        return self._stream(config, with_batch(named), parameters, headers, True)
+            return self._stream(config, named, (parameters, headers, outputs), False)
+        return self._stream(config, with_batch(named), (parameters, headers, outputs), True)
 
     def infer_batch(  # type: ignore[override]
         self,
         *inputs: Any,
         parameters: Parameters = None,
         headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
         **named_inputs: Any,
     ) -> Iterator[Outputs]:
         """Sends a batch now; gives an iterator over the responses.
@@ -102,6 +108,8 @@ class DecoupledModelClient(ModelClient):
             inputs: Arrays `[batch, ...]` in the order of the model's inputs.
             parameters: Must be None.
             headers: Must be None.
+            outputs: Tensors in shared-memory regions by output name; each response puts them
+                there.
             named_inputs: Arrays by input name, instead of `inputs`.
 
         Returns:
@@ -115,7 +123,7 @@ class DecoupledModelClient(ModelClient):
         config = self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
-        return self._stream(config, named, parameters, headers, False)
+        return self._stream(config, named, (parameters, headers, outputs), False)
 
     def _check_kind(self, config: TritonModelConfig) -> None:
         if not config.decoupled:
@@ -127,17 +135,17 @@ class DecoupledModelClient(ModelClient):
         self,
         config: TritonModelConfig,
         named: Mapping[str, Any],
-        parameters: Parameters,
-        headers: Parameters,
+        more: tuple[Parameters, Parameters, Mapping[str, Any] | None],
         is_sample: bool,
     ) -> Iterator[Outputs]:
+        parameters, headers, outputs = more
         for what, given in (("parameters", parameters), ("headers", headers)):
             if given is not None:
                 raise PyTritonClientValueError(f"DecoupledModelClient does not support {what}")
         client = self._open()
         speaker = self._speaker
         assert isinstance(speaker, GrpcSpeaker)
-        request = self._request(config, named, parameters, headers)
+        request = self._request(config, named, parameters, headers, outputs)
         if not self._lock.acquire(blocking=False):
             raise PyTritonClientInferenceServerError("Inference is already in progress")
         try:
@@ -147,7 +155,8 @@ class DecoupledModelClient(ModelClient):
             if isinstance(error, OSError):
                 self._fail(error)
             raise
-        return _Responses(self, messages, self._lock, is_sample)
+        read = functools.partial(stream_result, regions=request.output_regions)
+        return _Responses(self, messages, read, is_sample)
 
 
 class _Responses(Iterator[Outputs]):
@@ -157,19 +166,20 @@ class _Responses(Iterator[Outputs]):
         self,
         client: DecoupledModelClient,
         messages: Iterator[Any],
-        lock: threading.Lock,
+        read: Callable[[Any], Result | None],
         is_sample: bool,
     ) -> None:
         self._client = client
         self._messages = messages
-        self._lock = lock
+        self._read = read
+        self._lock = client._lock
         self._is_sample = is_sample
         self._is_over = False
 
     def __next__(self) -> Outputs:
         while not self._is_over:
             try:
-                result = stream_result(next(self._messages))
+                result = self._read(next(self._messages))
             except StopIteration:
                 break
             except (OSError, PyTritonClientInferenceServerError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Callable, Optional
 
@@ -147,6 +148,7 @@ class FuturesModelClient:
         *inputs: Any,
         parameters: Parameters = None,
         headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
         **named_inputs: Any,
     ) -> Future[Outputs]:
         """Calls the model with one sample. Arguments and results as of ModelClient.infer_sample.
@@ -163,7 +165,7 @@ class FuturesModelClient:
             client._check_arguments(inputs, named_inputs, parameters, headers)
             self._prepared(client)
             return client.infer_sample(
-                *inputs, parameters=parameters, headers=headers, **named_inputs
+                *inputs, parameters=parameters, headers=headers, outputs=outputs, **named_inputs
             )
 
         return self._submit(run)
@@ -173,6 +175,7 @@ class FuturesModelClient:
         *inputs: Any,
         parameters: Parameters = None,
         headers: Parameters = None,
+        outputs: Mapping[str, Any] | None = None,
         **named_inputs: Any,
     ) -> Future[Outputs]:
         """Calls the model with a batch. Arguments and results as of ModelClient.infer_batch.
@@ -189,7 +192,7 @@ class FuturesModelClient:
             client._check_arguments(inputs, named_inputs, parameters, headers)
             self._prepared(client)
             return client.infer_batch(
-                *inputs, parameters=parameters, headers=headers, **named_inputs
+                *inputs, parameters=parameters, headers=headers, outputs=outputs, **named_inputs
             )
 
         return self._submit(run)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Callable
 
 import numpy as np
@@ -120,7 +121,8 @@ class GrpcSpeaker:
             headers["grpc-encoding"] = "gzip"
             packed = gzip.compress(b"".join(body)[5:], compresslevel=1)
             body = [struct.pack(">BI", 1, len(packed)), packed]
-        return Call("POST", _SERVICE + "ModelInfer", headers, body, _result)
+        read = functools.partial(_result, regions=request.output_regions)
+        return Call("POST", _SERVICE + "ModelInfer", headers, body, read)
 
     def infer_plainly(
         self, plan: Plan, number: int, named: Mapping[str, np.ndarray[Any, Any]]
@@ -258,17 +260,21 @@ def _config(reply: Reply) -> Any:
     return _read_config(reply).get("config", {})
 
 
-def _result(reply: Reply) -> Result:
+def _result(reply: Reply, regions: Container[str] = ()) -> Result:
     data = _checked(reply)
     try:
         _, response = _infer_proto.decode_response(data, False)
     except ValueError as error:
         raise PyTritonClientInferenceServerError(f"bad response: {error}") from error
-    return _result_of(data, response)
+    return _result_of(data, response, regions)
 
 
-def stream_result(data: Any) -> Result | None:
+def stream_result(data: Any, regions: Container[str] = ()) -> Result | None:
     """Reads one message of a stream; None: it carries nothing.
+
+    Args:
+        data: The message.
+        regions: Names of the outputs that went into regions.
 
     Raises:
         PyTritonClientInferenceServerError: It carries an error, or is no such message.
@@ -279,16 +285,17 @@ def stream_result(data: Any) -> Result | None:
         raise PyTritonClientInferenceServerError(f"bad response: {problem}") from problem
     if error:
         raise PyTritonClientInferenceServerError(error)
-    return None if response is None else _result_of(data, response)
+    return None if response is None else _result_of(data, response, regions)
 
 
-def _result_of(data: Any, response: tuple[Any, ...]) -> Result:
+def _result_of(data: Any, response: tuple[Any, ...], regions: Container[str]) -> Result:
     _, _, _, parameters, described, raws = response
     outputs: dict[str, Any] = {}
     spans = iter(raws)
     for name, datatype, shape, output_parameters, contents in described:
         span = next(spans, None) if contents is None else None
-        if "shared_memory_region" in output_parameters:
+        # Triton does not say which outputs are elsewhere: they have an empty entry of bytes.
+        if name in regions or "shared_memory_region" in output_parameters:
             outputs[name] = None
         elif contents is not None:
             outputs[name] = _typed(bytes(data[contents[0] : contents[1]]), datatype, shape)

@@ -34,12 +34,14 @@ class TensorSpec:
         shape: Dimensions without the batch dimension; -1: any size.
         dtype: numpy scalar type, `bytes` or `object`.
         optional: Whether requests may leave it out.
+        memory: Where a bound callable wants it, as `Tensor.memory`.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: Any
     optional: bool | None = False
+    memory: str = "cpu"
 
 
 @dataclasses.dataclass
