@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from e2e.fake_cuda import FakeCuda
 from e2e.harness import Server
 
 StartServer = Callable[..., Server]
@@ -17,14 +19,22 @@ def start(tmp_path: Path) -> Iterator[StartServer]:
     """`start("small.py", "--option", "value", ...)` gives a server that is ready."""
     servers: list[Server] = []
 
-    def start_one(app: str, *options: str, ports: list[int] | None = None) -> Server:
-        servers.append(Server(app, tmp_path, *options, ports=ports))
+    def start_one(app: str, *options: str, **more: Any) -> Server:
+        servers.append(Server(app, tmp_path, *options, **more))
         return servers[-1].wait_ready()
 
     yield start_one
     for server in servers:
         if server.process.poll() is None:
             server.kill()
+
+
+@pytest.fixture(scope="session")
+def fake_cuda(tmp_path_factory: pytest.TempPathFactory) -> FakeCuda:
+    """A driver library without a GPU, built for this run and loaded into this process."""
+    fake = FakeCuda(tmp_path_factory.mktemp("fake_cuda"))
+    fake.load()
+    return fake
 
 
 @pytest.fixture(scope="module")

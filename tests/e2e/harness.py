@@ -49,7 +49,14 @@ def free_ports(count: int) -> list[int]:
 class Server:
     """One server process."""
 
-    def __init__(self, app: str, folder: Path, *options: str, ports: list[int] | None = None):
+    def __init__(
+        self,
+        app: str,
+        folder: Path,
+        *options: str,
+        ports: list[int] | None = None,
+        environment: dict[str, str] | None = None,
+    ):
         self.http, self.grpc, self.metrics = ports or free_ports(3)
         self.log_path = folder / f"server-{self.http}.log"
         command = [sys.executable, "-m", "pytriton.serve"]
@@ -58,7 +65,13 @@ class Server:
         # Without an app: what the options name, such as a model repository.
         command += [*options, *([str(SERVERS / app)] if app else [])]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+            )
 
     @staticmethod
     def address(name: str) -> list[str]:
