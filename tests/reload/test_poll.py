@@ -102,3 +102,86 @@ def test_what_does_not_count_reloads_nothing(repository, serve):
     server.wait_content("later", "2")
     server.wait_metric("pytriton_model_loads", 2)
     assert server.ask() == (200, "1")
+
+
+def label_of(server, name: str = "m") -> str:
+    """The label of the largest value that comes back."""
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+    output = {"name": "y", "parameters": {"classification": 1}}
+    status, answer = server.infer(name, tensor, outputs=[output])
+    assert status == 200, answer
+    return answer["outputs"][0]["data"][0]
+
+
+def test_labels_are_added_changed_and_removed(repository, serve):
+    repository.write_model("m", content="1")
+    server = serve(*QUICK)
+    assert label_of(server) == "4.000000:3"
+    labels = repository.path / "m" / "labels.txt"
+
+    def write_labels(word: str) -> None:
+        staged = repository.path.parent / "labels"
+        staged.write_text("".join(f"{word}{number}\n" for number in range(4)))
+        staged.rename(labels)
+
+    write_labels("old")
+    with_labels = CONFIG.replace(
+        "dims: [ 4 ] }}\n{more}", 'dims: [ 4 ] label_filename: "labels.txt" }}'
+    )
+    repository.write_config("m", with_labels.format())
+    wait_until(lambda: label_of(server) == "4.000000:3:old3", "the labels to be read")
+    write_labels("new")
+    wait_until(lambda: label_of(server) == "4.000000:3:new3", "the new labels to be read")
+    labels.unlink()
+    wait_until(lambda: "problem" in server.index()[("m", "1")], "the missing file to be told")
+    assert "failed to stat file" in server.index()[("m", "1")]["problem"] or (
+        "labels.txt" in server.index()[("m", "1")]["problem"]
+    )
+    assert label_of(server) == "4.000000:3:new3"
+    repository.write_config("m", CONFIG.format(more=""))
+    wait_until(lambda: label_of(server) == "4.000000:3", "the labels to go")
+    wait_until(lambda: "problem" not in server.index()[("m", "1")], "the problem to go")
+
+
+def test_a_copy_file_by_file_is_served_when_it_is_whole(repository, serve):
+    repository.write_model("pace")
+    server = serve(*POLL, "--repository-settle-secs", "1")
+    folder = repository.path / "m"
+    seen = set()
+
+    def step() -> None:
+        # The next file comes while the poller looks, well within its window.
+        for _ in range(10):
+            assert server.ask("pace")[0] == 200
+            seen.add(server.ask("m"))
+
+    folder.mkdir()
+    step()
+    (folder / "1").mkdir()
+    (folder / "1" / "content.txt").write_text("part")
+    step()
+    for part in range(6):
+        (folder / "1" / f"weights-{part}").write_bytes(b"w" * 1000)
+        step()
+    (folder / "config.pbtxt").write_text(CONFIG.format(more="no_such_field: 1"))
+    step()
+    (folder / "config.pbtxt").write_text(CONFIG.format(more=""))
+    step()
+    (folder / "1" / "content.txt").write_text("whole")
+    server.wait_content("m", "whole")
+    assert seen == {(404, "Request for unknown model: 'm' is not found")}
+    server.wait_metric("pytriton_model_load_failures", 0)
+
+
+def test_version_flips_do_not_fill_the_index(repository, serve):
+    repository.write_model("m", content="1", version=1)
+    server = serve(*POLL, "--repository-settle-secs", "0.01")
+    for version in range(2, 38):
+        repository.add_version("m", version, str(version))
+        repository.remove_version("m", version - 1)
+        server.wait_content("m", str(version))
+    wait_until(lambda: len(server.index()) <= 33, "the oldest rows to go")
+    rows = server.index()
+    assert rows[("m", "37")]["state"] == "READY"
+    assert rows[("m", "36")]["reason"] == "unloaded"
+    assert ("m", "1") not in rows
