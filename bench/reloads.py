@@ -1,113 +1,270 @@
 """Repositories under load, at full size, as tables: `python bench/reloads.py [--quick]`.
 
-64 closed-loop clients on one identity model while it is reloaded (EXPLICIT, failures mixed in) and
-while
-versions flip (POLL); cycles of a large model; a thousand tiny models.
+64 closed-loop clients on one model while it is reloaded (EXPLICIT, failures mixed in) and while
+versions flip (POLL), with an identity model and with a model.py; a copy that comes file by file;
+cycles of a large model; a thousand tiny models. Most clients are pytriton-load, which checks every
+value; four are Python's, which also check that the version that answers was served meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from load_tool import LoadError, LoadTool, Target, build
 
 from e2e.harness import wait_until
 from reload.repository import CONFIG, Clients, Repository, RepositoryServer
 
 EXPLICIT = ("--model-control-mode", "explicit")
-POLL = ("--model-control-mode=poll", "--repository-poll-secs=1", "--repository-settle-secs=0.1")
+POLL = ("--model-control-mode=poll", "--repository-poll-secs=1")
+QUICK_POLL = (*POLL, "--repository-settle-secs=0.1")
+CHECKING_CLIENTS = 4
+ROUND_S = 5
+PYTHON_CONFIG = CONFIG.replace("identity", "python").replace("{more}", "")
+PYTHON_MODEL = """
+import os
+import numpy as np
+import triton_python_backend_utils as pb_utils
 
+class TritonPythonModel:
+    def initialize(self, args):
+        folder = os.path.join(args["model_repository"], args["model_version"])
+        with open(os.path.join(folder, "content.txt")) as file:
+            self.parameters = {"content": file.read()}
+        size = int(os.path.exists(os.path.join(folder, "ballast"))) * (200 << 20)
+        self.ballast = np.ones(size, np.uint8)
 
-def p99_ms(seconds: list[float]) -> float:
-    return statistics.quantiles(seconds, n=100)[98] * 1000
+    def execute(self, requests):
+        return [
+            pb_utils.InferenceResponse(
+                [pb_utils.Tensor("y", pb_utils.get_input_tensor_by_name(one, "x").as_numpy())],
+                parameters=self.parameters,
+            )
+            for one in requests
+        ]
+"""
 
 
 def row(*cells: object) -> None:
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
 
-def quiet_then(clients: Clients, requests: int) -> float:
-    """The p99 of `requests` answers while nothing changes, in ms."""
-    clients.wait_answers(requests)
-    quiet = p99_ms(clients.seconds)
-    clients.seconds.clear()
-    return quiet
+def head(*cells: str) -> None:
+    print()
+    row(*cells)
+    row(*["---"] * len(cells))
 
 
-def explicit(folder: Path, count: int, reloads: int, failures: int) -> None:
+class Load:
+    """60 clients of pytriton-load and 4 of Python's, until `stop`; in rounds of ROUND_S."""
+
+    def __init__(self, tool: LoadTool, server: RepositoryServer, content: str, count: int):
+        self._tool, self._count = tool, count - CHECKING_CLIENTS
+        self._target = Target("http", f"127.0.0.1:{server.http}", "m")
+        self._stopping = threading.Event()
+        self.clients = Clients(server.http, CHECKING_CLIENTS, content)
+        self.rounds: list[dict] = []
+        self.faults: list[str] = []
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        options = {"identity": "x,y", "elements": 4, "warmup": 0}
+        options |= {"concurrency": self._count, "connections": self._count}
+        while not self._stopping.is_set():
+            try:
+                done = self._tool.run(self._target, duration=ROUND_S, **options)
+            except LoadError as error:
+                self.faults.append(str(error))
+                return
+            self.rounds.append(done)
+
+    def take(self, more: int = 0) -> tuple[int, float, float]:
+        """Answers, right answers a second and p99 in ms of the rounds since the last call."""
+        wanted = len(self.rounds) + more
+        wait_until(lambda: len(self.rounds) >= wanted or self.faults, f"{more} rounds", 600)
+        taken, self.rounds = self.rounds, []
+        answers = sum(one["ended"] for one in taken) + self.clients.answers
+        self.clients.answers = 0
+        rate = statistics.mean(one["rate"] for one in taken)
+        return answers, rate, statistics.median(one["p99_us"] for one in taken) / 1000
+
+    def stop(self) -> int:
+        """Ends it; how many answers were wrong or missing, printed."""
+        self._stopping.set()
+        self._thread.join()
+        self.clients.stop()
+        faults = [*self.faults, *self.clients.wrong]
+        for fault in faults[:3]:
+            print(fault)
+        return len(faults)
+
+
+class Model:
+    """How the model `m` of a scenario is written."""
+
+    def __init__(self, backend: str):
+        self.backend = backend
+
+    def write(self, repository: Repository) -> None:
+        if self.backend == "identity":
+            return repository.write_model("m", content="1")
+        repository.write_model("m", content="1")
+        (repository.path / "m" / "1" / "model.py").write_text(PYTHON_MODEL)
+        repository.write_config("m", PYTHON_CONFIG.format())
+        return None
+
+    def add_version(self, repository: Repository, version: int) -> None:
+        if self.backend == "identity":
+            return repository.add_version("m", version, str(version))
+        staged = repository.path.parent / "version"
+        staged.mkdir()
+        (staged / "content.txt").write_text(str(version))
+        (staged / "model.py").write_text(PYTHON_MODEL)
+        staged.rename(repository.path / "m" / str(version))
+        return None
+
+    def break_it(self, repository: Repository) -> None:
+        repository.write_config("m", CONFIG.format(more="no_such_field: 1"))
+
+    def mend_it(self, repository: Repository) -> None:
+        config = CONFIG.format(more="") if self.backend == "identity" else PYTHON_CONFIG.format()
+        repository.write_config("m", config)
+
+
+def measure(
+    what: str, tool: LoadTool, model: Model, options: tuple[str, ...], changes: Callable
+) -> None:
+    """Quiet rounds, then the changes under the same load; one row."""
+    folder = Path(tempfile.mkdtemp(prefix="pytriton-bench-"))
     repository = Repository(folder / "models")
-    repository.write_model("m")
-    server = RepositoryServer(folder, repository, *EXPLICIT, "--load-model=m").wait_ready()
-    clients = Clients(server.http, count, "0")
-    quiet = quiet_then(clients, 200 * count)
-    for number in range(1, reloads + 1):
-        clients.serving(str(number))
-        repository.write_content("m", str(number))
-        assert server.load("m")[0] == 200
-        clients.settled(str(number))
-        if failures and number % max(1, reloads // failures) == 0:
-            repository.write_config("m", CONFIG.format(more="no_such_field: 1"))
-            assert server.load("m")[0] == 500
-            repository.write_config("m", CONFIG.format(more=""))
-    report("EXPLICIT reloads", reloads, clients, quiet)
+    model.write(repository)
+    server = RepositoryServer(folder, repository, *options).wait_ready()
+    load = Load(tool, server, "1", 64)
+    load.take(1)  # warm
+    _, quiet_rate, quiet = load.take(3)
+    begin = time.perf_counter()
+    count = changes(server, repository, load.clients)
+    seconds = time.perf_counter() - begin
+    answers, rate, during = load.take(1)
+    faults = load.stop()
+    row(
+        f"{what}, {model.backend}",
+        count,
+        f"{seconds:.1f}",
+        answers,
+        faults,
+        f"{quiet_rate:.0f}",
+        f"{rate:.0f}",
+        f"{quiet:.2f}",
+        f"{during:.2f}",
+        f"{during / quiet:.2f}",
+    )
     server.stop()
 
 
-def poll(folder: Path, count: int, flips: int) -> None:
+def reloads(model: Model, count: int, failures: int) -> Callable:
+    def change(server: RepositoryServer, repository: Repository, clients: Clients) -> str:
+        for number in range(2, count + 2):
+            clients.serving(str(number))
+            repository.write_content("m", str(number))
+            status, text = server.load("m")
+            assert status == 200, text
+            clients.settled(str(number))
+            if number % (count // failures) == 0:
+                model.break_it(repository)
+                assert server.load("m")[0] == 500
+                model.mend_it(repository)
+        return f"{count} + {failures} failed"
+
+    return change
+
+
+def flips(model: Model, count: int) -> Callable:
+    def change(server: RepositoryServer, repository: Repository, clients: Clients) -> int:
+        for version in range(2, count + 2):
+            clients.serving(str(version))
+            model.add_version(repository, version)
+            server.wait_content("m", str(version))
+            clients.settled(str(version))
+            repository.remove_version("m", version - 1)
+        return count
+
+    return change
+
+
+def slow_copy(seconds: float) -> None:
+    """Files come one by one over `seconds`, then one is edited once more."""
+    folder = Path(tempfile.mkdtemp(prefix="pytriton-bench-"))
     repository = Repository(folder / "models")
-    repository.write_model("m", content="1")
     server = RepositoryServer(folder, repository, *POLL).wait_ready()
-    clients = Clients(server.http, count, "1")
-    quiet = quiet_then(clients, 200 * count)
-    for version in range(2, flips + 2):
-        clients.serving(str(version))
-        repository.add_version("m", version, str(version))
-        server.wait_content("m", str(version))
-        clients.settled(str(version))
-        repository.remove_version("m", version - 1)
-    report("POLL version flips", flips, clients, quiet)
+    seen = set()
+    model = repository.path / "m"
+    (model / "1").mkdir(parents=True)
+    steps = int(seconds / 0.1)
+    for step in range(steps):
+        time.sleep(0.1)
+        if step == steps // 2:
+            (model / "config.pbtxt").write_text(CONFIG.format(more=""))
+        (model / "1" / ("content.txt" if step == 2 else f"weights-{step}")).write_text("part")
+        seen.add(server.ask())
+    (model / "1" / "content.txt").write_text("whole")
+    begin = time.perf_counter()
+    while (answer := server.ask()) != (200, "whole"):
+        seen.add(answer)
+        time.sleep(0.01)
+    row(f"{seconds:.0f}", f"{time.perf_counter() - begin:.2f}", sorted(seen))
     server.stop()
 
 
-def report(what: str, changes: int, clients: Clients, quiet: float) -> None:
-    clients.stop()
-    during = p99_ms(clients.seconds)
-    cells = (f"{quiet:.2f}", f"{during:.2f}", f"{during / quiet:.2f}")
-    row(what, changes, clients.answers, len(clients.wrong), *cells)
-    if clients.wrong:
-        print(clients.wrong[:3])
-
-
-def cycles(folder: Path, count: int, megabytes: int) -> None:
+def cycles(backend: str, count: int, megabytes: int) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="pytriton-bench-"))
     repository = Repository(folder / "models")
-    size = f'parameters {{ key: "load_bytes" value {{ string_value: "{megabytes << 20}" }} }}'
-    repository.write_model("m", more=size)
+    if backend == "identity":
+        size = f'parameters {{ key: "load_bytes" value {{ string_value: "{megabytes << 20}" }} }}'
+        repository.write_model("m", more=size)
+    else:
+        Model(backend).write(repository)
+        (repository.path / "m" / "1" / "ballast").write_text("")
     server = RepositoryServer(folder, repository, *EXPLICIT).wait_ready()
     resident = []
+    load_s = []
+    unload_s = []
     for _ in range(count):
+        begin = time.perf_counter()
         assert server.load("m")[0] == 200
+        loaded = time.perf_counter()
         assert server.unload("m")[0] == 200
+        load_s.append(loaded - begin)
+        unload_s.append(time.perf_counter() - loaded)
         text = server.get("/metrics", port=server.metrics)[1].decode()
         resident.append(float(text.split("\npytriton_unload_resident_after_bytes ")[1].split()[0]))
     half = resident[len(resident) // 2 :]
     slope = statistics.linear_regression(range(len(half)), half).slope
     row(
+        backend,
         count,
         megabytes,
         f"{resident[0] / 2**20:.1f}",
         f"{resident[-1] / 2**20:.1f}",
         f"{slope:.0f}",
+        f"{statistics.median(load_s):.3f}",
+        f"{statistics.median(unload_s):.3f}",
     )
     server.stop()
 
 
-def many(folder: Path, count: int) -> None:
+def many(count: int) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="pytriton-bench-"))
     repository = Repository(folder / "models")
     for number in range(count):
         repository.write_model(f"m{number}")
@@ -119,35 +276,64 @@ def many(folder: Path, count: int) -> None:
         begin = time.perf_counter()
         assert len(server.index()) == count
         times.append(time.perf_counter() - begin)
-    row(count, f"{start:.2f}", f"{min(times) * 1000:.1f}", f"{max(times) * 1000:.1f}")
     begin = time.perf_counter()
     server.stop()
-    wait_until(lambda: server.process.poll() is not None, "the end")
+    end = time.perf_counter() - begin
+    best, worst = (f"{moment * 1000:.1f}" for moment in (min(times), max(times)))
+    row(count, f"{start:.2f}", best, worst, f"{end:.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
-    part = 10 if parser.parse_args().quick else 1
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    )
+    parser.add_argument("--only", default="", help="parts: reloads,flips,copy,cycles,many")
+    given = parser.parse_args()
+    part = 10 if given.quick else 1
 
-    def folder() -> Path:
-        return Path(tempfile.mkdtemp(prefix="pytriton-bench-"))
+    def wants(name: str) -> bool:
+        return not given.only or name in given.only.split(",")
 
-    row("what", "changes", "answers", "failed or wrong", "p99 ms quiet", "p99 ms during", "ratio")
-    row(*["---"] * 7)
-    explicit(folder(), 64, 200 // part, 50 // part)
-    poll(folder(), 64, 100 // part)
-    print()
-    row("load/unload cycles", "MB", "MB resident after first", "after last", "bytes a cycle")
-    row(*["---"] * 5)
-    cycles(folder(), 100 // part, 200)
-    print()
-    row("models", "start s", "index with scan ms, best", "worst")
-    row(*["---"] * 4)
-    many(folder(), 1000 // part)
+    if wants("reloads") or wants("flips"):
+        tool = LoadTool(build())
+        head(
+            "what",
+            "changes",
+            "in s",
+            "answers",
+            "failed or wrong",
+            "answers/s quiet",
+            "during",
+            "p99 ms quiet",
+            "during",
+            "ratio",
+        )
+    for backend in ("identity", "python"):
+        model = Model(backend)
+        if wants("reloads"):
+            change = reloads(model, 200 // part, 50 // part)
+            options = (*EXPLICIT, "--load-model=m")
+            measure("EXPLICIT reloads", tool, model, options, change)
+        if wants("flips"):
+            measure("POLL flips", tool, model, QUICK_POLL, flips(model, 100 // part))
+    if wants("copy"):
+        head("seconds of the copy", "served s after the last edit", "answers before")
+        slow_copy(5)
+    if wants("cycles"):
+        head(
+            "load/unload cycles of",
+            "cycles",
+            "MB",
+            "MB resident after the first",
+            "after the last",
+            "bytes a cycle",
+            "load s",
+            "unload s",
+        )
+        for backend in ("identity", "python"):
+            cycles(backend, 100 // part, 200)
+    if wants("many"):
+        head("models", "start s", "index with scan ms, best", "worst", "end s")
+        many(1000 // part)
 
 
 if __name__ == "__main__":
