@@ -145,7 +145,7 @@ def test_labels_are_added_changed_and_removed(repository, serve):
 
 def test_a_copy_file_by_file_is_served_when_it_is_whole(repository, serve):
     repository.write_model("pace")
-    server = serve(*POLL, "--repository-settle-secs", "1")
+    server = serve(*POLL, "--repository-settle-secs", "2")
     folder = repository.path / "m"
     seen = set()
 
