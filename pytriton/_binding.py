@@ -11,7 +11,11 @@ from pytriton._callables import ARRAYS, Instance, make_instance
 from pytriton._datatypes import wire_type
 from pytriton._model_context import begin_serving, serving
 from pytriton._signatures import check_arguments
-from pytriton.exceptions import PyTritonBadParameterError, PyTritonUnrecoverableError
+from pytriton.exceptions import (
+    PyTritonBadParameterError,
+    PyTritonUnrecoverableError,
+    PyTritonValidationError,
+)
 from pytriton.model_config.common import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
 from pytriton.model_config.generator import check_priorities
 from pytriton.model_config.model_config import ModelConfig
@@ -88,6 +92,7 @@ class ModelBinding:
     Attributes:
         config: Complete configuration.
         instances: One an instance.
+        directory: Where workers find the callables; None: they run in this process.
     """
 
     def __init__(
@@ -135,6 +140,30 @@ class ModelBinding:
             spec.name: wire_type(spec.dtype, spec.name) for spec in config.outputs or ()
         }
         self._ordinals: dict[int, int] = {}  # by thread
+        self.directory: str | None = None
+
+    def isolate(self, max_concurrent_calls: int | None) -> None:
+        """Lets worker processes run the callables.
+
+        Raises:
+            TypeError: One can't be sent there.
+            PyTritonValidationError: A tensor is of bfloat16.
+        """
+        if any(wire_type(s.dtype, s.name)[0] == "BF16" for s in _all_tensors(self.config)):
+            raise PyTritonValidationError("isolation='process' does not carry bfloat16 tensors")
+        from pytriton import _isolation
+
+        content = _isolation.pack(self._functions, self.config, self._strict, max_concurrent_calls)
+        self.directory = _isolation.write(content, self)
+
+    def add_to(self, server: Server) -> None:
+        """Adds the model to a server; returns when it is ready (or will be at start)."""
+        if self.directory is not None:
+            server.add_isolated_model(self.to_core(), self.directory)
+            return
+        config = self.to_core()
+        self.warm_up(server)
+        server.add_model(config, self)
 
     def runs_on_this_thread(self) -> bool:
         """Whether the caller is inside one of this model's callables."""
@@ -271,6 +300,10 @@ class ModelBinding:
             f"Failed to process the request(s) for model '{name}_0_{ordinal}', "
             f"message: TritonModelException: Model execute error: {trace}"
         )
+
+
+def _all_tensors(config: TritonModelConfig) -> list[TensorSpec]:
+    return [*(config.inputs or ()), *(config.outputs or ())]
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:

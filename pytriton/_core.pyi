@@ -33,6 +33,8 @@ class Server:
         """Checks the options (by command-line names). Raises PyTritonValidationError."""
     def add_model(self, config: dict[str, Any], binding: ModelBinding) -> None:
         """Adds a model; returns when it is ready (or will be at start)."""
+    def add_isolated_model(self, config: dict[str, Any], directory: str) -> None:
+        """The same for a model whose callables run in workers, which find them there."""
     def remove_model(self, name: str, version: int) -> None:
         """Removes a model when its requests have been answered."""
     def allow_remotes(self) -> None:

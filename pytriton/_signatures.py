@@ -34,6 +34,17 @@ def check_name(name: str) -> None:
         )
 
 
+def is_process(isolation: str) -> bool:
+    """Whether callables run in worker processes.
+
+    Raises:
+        PyTritonValidationError: No such isolation.
+    """
+    if isolation in ("thread", "process"):
+        return isolation == "process"
+    raise PyTritonValidationError(f"isolation: expected 'thread' or 'process', got {isolation!r}")
+
+
 def as_functions(infer_func: Any) -> list[Callable[..., Any]]:
     """One callable an instance.
 

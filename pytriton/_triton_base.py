@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any, Callable, Union
+from typing import Any, Callable, Literal, Union
 
 from pytriton import _core, _tracing
 from pytriton._binding import ModelBinding, model_config_of
 from pytriton._model_context import TritonContext, inject_triton_context
 from pytriton._serving import serve_until_stopped
-from pytriton._signatures import as_functions, check_name, tensors_of
+from pytriton._signatures import as_functions, check_name, is_process, tensors_of
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonValidationError
 from pytriton.model_config.model_config import ModelConfig
 from pytriton.model_config.tensor import Tensor
@@ -53,6 +53,7 @@ class TritonBase:
         config: ModelConfig | None = None,
         strict: bool = False,
         trace_config: list[str] | None = None,
+        isolation: Literal["thread", "process"] = "thread",
     ) -> None:
         """Adds a model. It is ready on return when the server runs, else when it starts.
 
@@ -68,8 +69,13 @@ class TritonBase:
             strict: Whether results must match the declared names, types and shapes exactly.
             trace_config: Settings of the trace; None: those of the server. With
                 "mode=opentelemetry" each request gets a span that continues its client's trace.
+            isolation: "thread": the callables run in this process. "process": each runs in a worker
+                process of its own, which is replaced when it dies; it gets a copy of the callable
+                and of all that it closes over, and is not traced. Callables that can't be imported
+                (of the main script, nested ones) need the package cloudpickle.
 
         Raises:
+            TypeError: A callable can't be sent to a process; the text names what of it.
             PyTritonValidationError: The name or the callable is not acceptable, or does not take
                 the model's inputs, or an output is optional.
             ImportError: OpenTelemetry is asked for and not installed.
@@ -78,11 +84,12 @@ class TritonBase:
                 itself (when the server runs; else at its start).
         """
         check_name(model_name)
+        is_isolated = is_process(isolation)
         functions = as_functions(infer_func)
         inputs, outputs = tensors_of(functions[0] if functions else None, inputs, outputs)
         if any(tensor.optional for tensor in outputs):
             raise PyTritonValidationError("Output tensors cannot be optional.")
-        if _tracing.prepare(trace_config or self._default_trace_config()):
+        if not is_isolated and _tracing.prepare(trace_config or self._default_trace_config()):
             self._is_traced = True
             kept = self._kept_headers()
             functions = [_tracing.traced(function, kept) for function in functions]
@@ -93,6 +100,8 @@ class TritonBase:
         binding = ModelBinding(
             model, functions, strict, self._on_fatal, config.max_concurrent_calls
         )
+        if is_isolated:
+            binding.isolate(config.max_concurrent_calls)
         for function in functions:
             inject_triton_context(self._context, function, model)
         self._register((model_name.lower(), model_version), binding)
@@ -110,9 +119,7 @@ class TritonBase:
 
     def _add_model(self, server: _core.Server, binding: ModelBinding) -> None:
         """Makes a model ready on a server."""
-        config = binding.to_core()
-        binding.warm_up(server)
-        server.add_model(config, binding)
+        binding.add_to(server)
 
     def _default_trace_config(self) -> list[str] | None:
         """Settings of the trace for models that bring none."""

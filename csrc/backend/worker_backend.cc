@@ -82,8 +82,12 @@ std::string Arguments(const WorkerModel& model, const ModelConfig& config, int o
   PutTexts({"model_config", "model_instance_kind", "model_instance_name",
             "model_instance_device_id", "model_repository", "model_version", "model_name"},
            &out);
-  PutTexts({config.document_json, is_model_kind ? "MODEL" : "CPU", InstanceName(config, ordinal),
-            "0", model.source.model_dir, std::to_string(model.source.version), model.source.name},
+  // A bound model has no document: its worker knows the rest of its configuration by itself.
+  const char* const bound =
+      config.is_decoupled ? R"({"model_transaction_policy":{"decoupled":true}})" : "{}";
+  const std::string document = config.document_json.empty() ? bound : config.document_json;
+  PutTexts({document, is_model_kind ? "MODEL" : "CPU", InstanceName(config, ordinal), "0",
+            model.source.model_dir, std::to_string(model.source.version), model.source.name},
            &out);
   PutTexts(Names(config.inputs), &out);
   PutTexts(Names(config.outputs), &out);

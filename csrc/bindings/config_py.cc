@@ -137,6 +137,14 @@ PyRef NameTuple(const std::vector<PyTensorSpec>& specs) {
 
 }  // namespace
 
+ModelConfig MakeModelConfig(const py::dict& config) {
+  ModelConfig made = ReadConfig(config, static_cast<int>(py::len(config["callables"])));
+  std::vector<PyTensorSpec> unused;
+  ReadTensors(config, "inputs", &made.inputs, &unused);
+  ReadTensors(config, "outputs", &made.outputs, &unused);
+  return made;
+}
+
 std::unique_ptr<PyModel> MakePyModel(const py::dict& config, const py::object& binding,
                                      RefPtr<PyReleaser> releaser,
                                      std::shared_ptr<CudaOnDemand> cuda) {

@@ -21,4 +21,7 @@ std::unique_ptr<PyModel> MakePyModel(const pybind11::dict& config, const pybind1
                                      RefPtr<PyReleaser> releaser,
                                      std::shared_ptr<CudaOnDemand> cuda);
 
+// Its configuration alone.
+ModelConfig MakeModelConfig(const pybind11::dict& config);
+
 }  // namespace pt::bindings

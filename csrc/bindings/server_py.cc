@@ -63,6 +63,16 @@ void ServerPy::AddModel(const py::dict& config, const py::object& binding) {
   ThrowIfError(status);
 }
 
+void ServerPy::AddIsolatedModel(const py::dict& config, const std::string& directory) {
+  ModelConfig model_config = MakeModelConfig(config);
+  Status status;
+  {
+    py::gil_scoped_release release;
+    status = server_->AddWorkerModel(std::move(model_config), "bound", directory);
+  }
+  ThrowIfError(status);
+}
+
 void ServerPy::RemoveModel(const std::string& name, int64_t version) {
   Status status;
   {
@@ -134,6 +144,8 @@ void AddServerType(py::module_& module) {
            "options: {name: text or list of texts}, by their command-line names.")
       .def("add_model", &ServerPy::AddModel, py::arg("config"), py::arg("binding"),
            "Adds a model; returns when it is ready (or will be at start).")
+      .def("add_isolated_model", &ServerPy::AddIsolatedModel, py::arg("config"),
+           py::arg("directory"), "The same with callables that run in worker processes.")
       .def("remove_model", &ServerPy::RemoveModel, py::arg("name"), py::arg("version"),
            "Removes a model when its requests have been answered.")
       .def("allow_remotes", &ServerPy::AllowRemotes, "Lets other processes attach models.")

@@ -72,16 +72,21 @@ struct Run {
 // Address space of the memory that workers can map; takes memory only where it is used.
 constexpr size_t kSharedSpace = size_t{1} << 38;
 
-// Without repositories there are no workers, and nothing to share. Without shared memory models
-// that need workers don't load; all else serves.
-std::unique_ptr<BlockPool> MakePool(const Settings& settings) {
+// Without repositories there are no workers at first, and nothing to share. Without shared memory
+// models that need workers don't load; all else serves.
+enum class Sharing { kShared, kOwn };
+std::unique_ptr<BlockPool> MakePool(Sharing sharing) {
   std::shared_ptr<SharedRegion> region;
-  if (!settings.repositories.repositories.empty()) {
+  if (sharing == Sharing::kShared) {
     auto made =
         SharedRegion::Create("pytriton-pool", kSharedSpace, SharedRegion::Access::kReadWrite);
     if (made.ok()) region = std::move(*made);
   }
   return std::make_unique<BlockPool>(size_t{256} << 20, std::move(region));
+}
+
+Sharing SharingOf(const Settings& settings) {
+  return settings.repositories.repositories.empty() ? Sharing::kOwn : Sharing::kShared;
 }
 
 }  // namespace
@@ -90,7 +95,7 @@ struct Server::Impl {
   Impl(Settings checked, std::unique_ptr<Logger> open_logger)
       : settings(std::move(checked)),
         logger(std::move(open_logger)),
-        pool(MakePool(settings)),
+        pool(MakePool(SharingOf(settings))),
         budget(settings.max_inflight_bytes),
         cuda(std::make_shared<CudaOnDemand>(
             CudaOptions{CudaDriver::DefaultLibrary(), settings.pinned_bytes, logger.get()})),
@@ -107,6 +112,8 @@ struct Server::Impl {
 
   // Makes what loads from model repositories, if there are any.
   Status OpenRepositories();
+  // Makes what runs workers, unless there is one.
+  Status OpenWorkers() EXCLUDES(workers_mu);
   Status Start() EXCLUDES(lifecycle, mu);
   Status Stop() EXCLUDES(lifecycle, mu);
   std::shared_ptr<Run> run() const EXCLUDES(mu) {
@@ -123,6 +130,8 @@ struct Server::Impl {
   const SteadyClock clock;
   Alarm alarm;
   std::unique_ptr<BlockPool> pool;  // its large blocks are shared with worker processes
+  // What workers are given when the pool is not shared: inputs are copied into it.
+  std::unique_ptr<BlockPool> worker_pool;
   MemoryBudget budget;
   const std::shared_ptr<CudaOnDemand> cuda;
   const std::unique_ptr<schedule::ResponseCache> cache;  // null: none
@@ -134,8 +143,9 @@ struct Server::Impl {
   // Runs that ended with calls still in the hands of a model: what those calls borrow stays.
   std::vector<std::shared_ptr<Run>> ended GUARDED_BY(mu);
 
-  api::WorkerCalls worker_calls{&repository};        // keeps the address only
-  std::unique_ptr<backend::WorkerBackends> workers;  // null when no model repository was given
+  api::WorkerCalls worker_calls{&repository};  // keeps the address only
+  Mutex workers_mu;
+  std::unique_ptr<backend::WorkerBackends> workers;  // null until somebody needs it; then constant
   repo::Repository repository;  // its models go before the rest, and with them every call
   // Loads into the repository; null when no model repository was given. Goes first.
   std::unique_ptr<repo::ModelRepositories> models;
@@ -158,11 +168,20 @@ api::ModelHooks MakeModelHooks(repo::ModelRepositories* models) {
   return hooks;
 }
 
+Status Server::Impl::OpenWorkers() {
+  MutexLock lock(&workers_mu);
+  if (workers != nullptr) return {};
+  if (pool->region() == nullptr) worker_pool = MakePool(Sharing::kShared);
+  BlockPool* const shared = worker_pool ? worker_pool.get() : pool.get();
+  PT_ASSIGN_OR_RETURN(workers, backend::WorkerBackends::Create(settings.workers, shared,
+                                                               logger.get(), &worker_calls));
+  return {};
+}
+
 Status Server::Impl::OpenRepositories() {
   if (settings.repositories.repositories.empty()) return {};
   repo::LoadTools tools;
-  PT_ASSIGN_OR_RETURN(workers, backend::WorkerBackends::Create(settings.workers, pool.get(),
-                                                               logger.get(), &worker_calls));
+  PT_RETURN_IF_ERROR(OpenWorkers());
   tools.opener = MakeBackendOpener(workers.get());
   tools.factory = [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); };
   tools.table = &repository.table();
@@ -258,6 +277,19 @@ Status Server::AddModel(ModelConfig config, std::unique_ptr<Backend> backend) {
     PT_LOG(impl_->logger.get(), kError, "failed to load '" + name + ": " + status.ToString());
   }
   return status;
+}
+
+Status Server::AddWorkerModel(ModelConfig config, const std::string& backend,
+                              const std::string& directory) {
+  PT_RETURN_IF_ERROR(impl_->OpenWorkers());
+  VersionSource source;
+  source.name = config.name;
+  source.version = config.version;
+  source.backend = backend;
+  source.model_dir = source.version_dir = directory;
+  PT_ASSIGN_OR_RETURN(const auto loader, impl_->workers->Open(source));
+  PT_ASSIGN_OR_RETURN(auto made, loader->Create(config));
+  return AddModel(std::move(config), std::move(made));
 }
 
 Status Server::RemoveModel(const std::string& name, int64_t version) {

@@ -44,6 +44,10 @@ class Server {
   // Blocks until the model is ready. Before Start it waits for it, ready at once when serving
   // begins.
   Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
+  // The same for a model that the backend `backend` of the package runs in worker processes, with
+  // what lies in `directory`. Errors also: Unavailable without shared memory.
+  Status AddWorkerModel(ModelConfig config, const std::string& backend,
+                        const std::string& directory);
   Status RemoveModel(const std::string& name, int64_t version);
 
   // Lets other processes attach models (repo/attach_control.h). Before the first Start, once; Stop

@@ -1,0 +1,1 @@
+"""The backend of callables that are bound with `isolation="process"`."""
