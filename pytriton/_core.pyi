@@ -149,5 +149,8 @@ def guard_process() -> None:
 def tune_process() -> None:
     """Keeps freed memory in the process. For programs that are servers."""
 
+def copy_counts() -> tuple[int, int]:
+    """Copies of tensor bytes so far, and how many bytes they moved; small ones don't count."""
+
 def trim_process() -> None:
     """Gives freed memory back to the system."""

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/copy_count.h"
 #include "infer/scheduler.h"
 #include "tensor/bytes_tensor.h"
 
@@ -41,6 +42,7 @@ Slice CopyInto(BlockPool* pool, std::string_view bytes) {
   BlockRef block = pool->Allocate(bytes.size());
   if (!block) return {};
   if (!bytes.empty()) std::memcpy(block->data(), bytes.data(), bytes.size());
+  CountCopy(bytes.size());
   const char* data = block->data();
   return {std::move(block), data, bytes.size()};
 }

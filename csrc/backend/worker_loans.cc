@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/copy_count.h"
 #include "base/shared_region.h"
 
 namespace pt::backend {
@@ -27,6 +28,7 @@ TensorRecord WorkerLoans::Describe(uint16_t index, const TensorView& tensor) {
     BlockRef block = pool_->Allocate(std::max(loan.size, BlockPool::kSharedBytes));
     if (!block) return record;
     if (loan.size > 0) std::memcpy(block->data(), loan.data, loan.size);
+    CountCopy(loan.size);
     const char* data = block->data();
     loan = Slice(std::move(block), data, loan.size);
     offset = region->Locate(data, loan.size);

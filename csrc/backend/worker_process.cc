@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/copy_count.h"
+
 namespace pt::backend {
 namespace {
 
@@ -154,6 +156,7 @@ bool WorkerProcess::Send(ToWorker type, std::string_view payload) {
     BlockRef block = hub_.pool->Allocate(std::max(payload.size(), BlockPool::kSharedBytes));
     if (!block) return false;
     std::memcpy(block->data(), payload.data(), payload.size());
+    CountCopy(payload.size());
     const auto offset = hub_.pool->region()->Locate(block->data(), payload.size());
     if (!offset) return false;
     const char* data = block->data();

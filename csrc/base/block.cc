@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/copy_count.h"
 #include "base/mutex.h"
 #include "base/shared_region.h"
 
@@ -123,6 +124,7 @@ Slice Slice::OfString(std::string bytes) {
 Slice Slice::Copy(std::string_view bytes) {
   BlockRef block = NewBlock(bytes.size());
   if (!bytes.empty()) std::memcpy(block->data(), bytes.data(), bytes.size());
+  CountCopy(bytes.size());
   const char* data = block->data();
   return {std::move(block), data, bytes.size()};
 }

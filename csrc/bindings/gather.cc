@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/copy_count.h"
 #include "tensor/cuda_region.h"
 
 namespace pt::bindings {
@@ -31,6 +32,7 @@ void CopyInput(const Batch& batch, size_t position, const PyTensorSpec& spec, ch
       to += count * sizeof(float);
     } else if (data.size != 0) {
       std::memcpy(to, data.data, data.size);
+      CountCopy(data.size);
       to += data.size;
     }
   }

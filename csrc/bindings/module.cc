@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #define PT_IMPORT_NUMPY
+#include "base/copy_count.h"
 #include "base/options.h"
 #include "bindings/cuda_memory_py.h"
 #include "bindings/cuda_tensor.h"
@@ -74,5 +75,12 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "guard_process", [] { pt::bindings::ThrowIfError(pt::bindings::GuardProcess()); },
       "Survives clients that shrink their shared memory. For programs that are servers.");
+  module.def(
+      "copy_counts",
+      [] {
+        const pt::CopyCounts counts = pt::ReadCopyCounts();
+        return py::make_tuple(counts.copies, counts.bytes);
+      },
+      "Copies of tensor bytes so far, and how many bytes they moved; small ones don't count.");
   module.def("trim_process", &pt::bindings::TrimProcess, "Gives freed memory back to the system.");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/copy_count.h"
 #include "bindings/device_array.h"
 #include "bindings/device_output.h"
 #include "bindings/numpy_api.h"
@@ -183,6 +184,7 @@ Slice TakeBytes(const PyModel& model, const PyTensorSpec& spec, PyRef array) {
     NarrowBf16(reinterpret_cast<const float*>(data), copy->data(), count);
   } else if (size != 0) {
     std::memcpy(copy->data(), data, size);
+    CountCopy(size);
   }
   const char* bytes = copy->data();
   return Slice(std::move(copy), bytes, size);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/copy_count.h"
 #include "bindings/device_output.h"
 #include "bindings/gather.h"
 
@@ -23,6 +24,7 @@ Slice OwnBytes(const PyModel& model, const PyTensorSpec& spec, const Slice& data
               static_cast<int64_t>(data.size / sizeof(uint16_t)));
   } else if (size != 0) {
     std::memcpy(block->data(), data.data, size);
+    CountCopy(size);
   }
   const char* bytes = block->data();
   return Slice(std::move(block), bytes, size);

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/copy_count.h"
+
 namespace pt::net {
 
 bool ReadArena::MakeRoom() {
@@ -51,6 +53,7 @@ bool ReadBuffer::MoveToOwnBlock() {
   BlockRef block = arena_->pool().Allocate(std::max(ReadArena::kMinRoom, 2 * rest.size()));
   if (!block) return false;
   if (!rest.empty()) std::memcpy(block->data(), rest.data(), rest.size());
+  CountCopy(rest.size());
   block_ = std::move(block);
   data_ = block_->data();
   begin_ = 0;

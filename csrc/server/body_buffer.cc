@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/copy_count.h"
+
 namespace pt::server {
 namespace {
 
@@ -27,6 +29,7 @@ Status BodyBuffer::Reserve(uint64_t size) {
                        " bytes, got none");
   }
   if (size_ > 0) std::memcpy(block->data() + shift_, block_->data() + shift_, size_);
+  CountCopy(size_);
   block_ = std::move(block);
   capacity_ = size;
   return {};
@@ -38,6 +41,7 @@ Status BodyBuffer::Append(std::string_view bytes) {
     PT_RETURN_IF_ERROR(Reserve(std::max({needed, 2 * capacity_, kFirstGrowth})));
   }
   std::memcpy(tail(), bytes.data(), bytes.size());
+  CountCopy(bytes.size());
   size_ += bytes.size();
   return {};
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/copy_count.h"
+
 namespace pt {
 namespace {
 
@@ -263,6 +265,7 @@ Result<RefPtr<PendingCopy>> CudaDevices::StartCopy(int device, const CudaTransfe
         driver_.Check(driver_.memcpy_async(transfer.to, transfer.from, transfer.size, used.stream),
                       "cuMemcpyAsync"));
   }
+  CountCopy(transfer.size);
   const Status recorded = driver_.Check(driver_.event_record(event, used.stream), "cuEventRecord");
   if (!recorded.ok()) {
     driver_.stream_synchronize(used.stream);  // nothing else tells when the copy has ended

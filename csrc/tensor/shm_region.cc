@@ -10,6 +10,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/copy_count.h"
+
 namespace pt {
 namespace {
 
@@ -153,6 +155,7 @@ Result<Slice> ShmRegion::Snapshot(uint64_t offset, uint64_t size, BlockPool* poo
                  static_cast<off_t>(offset_ + offset + done));
   };
   if (!TransferAll(size, read)) return Truncated();
+  CountCopy(size);
   return Slice(std::move(block), to, size);
 }
 
@@ -162,13 +165,16 @@ Status ShmRegion::Write(uint64_t offset, std::string_view bytes) {
   if (FaultGuard::IsActive()) {
     // The source may lie in the same region: a callable that gives its input back.
     if (!bytes.empty()) std::memmove(data() + offset, bytes.data(), bytes.size());
+    CountCopy(bytes.size());
     return CheckIntact(offset, bytes.size());
   }
   const auto write = [&](size_t done) {
     return pwrite(mapping_.descriptor, bytes.data() + done, bytes.size() - done,
                   static_cast<off_t>(offset_ + offset + done));
   };
-  return TransferAll(bytes.size(), write) ? Status() : Truncated();
+  if (!TransferAll(bytes.size(), write)) return Truncated();
+  CountCopy(bytes.size());
+  return {};
 }
 
 }  // namespace pt

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/copy_count.h"
 #include "wire/proto_reader.h"
 
 namespace pt::wire {
@@ -120,6 +121,7 @@ size_t InferRequestAssembler::TakeBytes(std::string_view part) {
   const size_t taken = static_cast<size_t>(std::min<uint64_t>(part.size(), field_left_));
   if (step_ == Step::kPlace) {
     std::memcpy(place_, part.data(), taken);
+    CountCopy(taken);
     place_ += taken;
   } else {
     AppendHead(part.substr(0, taken));
