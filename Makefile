@@ -70,7 +70,7 @@ test-python: install $(STAMPS)/test ## Run the Python unit tests
 	$(BIN)/python -m pytest tests/python
 
 test-e2e: install $(STAMPS)/test $(STAMPS)/perf-analyzer ## Run the end-to-end tests
-	$(BIN)/python -m pytest tests/e2e tests/reload
+	$(BIN)/python -m pytest tests/e2e tests/reload tests/gpu
 
 # --- set-up -------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 
 from e2e.fake_cuda import FakeCuda
 from e2e.harness import Server, wait_until
+from pytriton.shared_memory import CudaRegion, SystemRegion
 
 pytest.importorskip("cuda.bindings", reason="cuda-bindings has no wheel for this Python")
 SIZE = 1 << 16
@@ -301,6 +302,28 @@ def test_registering_leaves_nothing_behind(kit, fake_cuda):
         region.register()
     wait_until(lambda: kit.server.descriptors() <= before, "the descriptors to be closed")
     assert fake_cuda.counts(pid)["opened"] == held
+
+
+def private_kib(pid: int) -> int:
+    """Memory that is the process's alone: not its share of libraries, which others change."""
+    with open(f"/proc/{pid}/smaps_rollup") as lines:
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
+@pytest.mark.parametrize("kind", [SystemRegion, CudaRegion])
+def test_memory_stays_flat_over_thousands_of_registrations(server, kind):
+    client = tritonclient.http.InferenceServerClient(f"127.0.0.1:{server.http}")
+    with kind(SIZE) as region:
+
+        def cycle(count: int) -> int:
+            for _ in range(count):
+                region.register(client)
+                region.unregister(client)
+            return private_kib(server.process.pid)
+
+        before = cycle(1000)  # warm
+        assert cycle(5000) - before < 100  # 20 bytes a registration would be more
+    client.close()
 
 
 def test_without_a_driver_all_else_works(start):

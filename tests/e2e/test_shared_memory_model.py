@@ -1,7 +1,11 @@
-"""Random registrations, inferences, truncations and crashes against a simple model of the table."""
+"""Random registrations, inferences, truncations and crashes against a simple model of the table.
+
+Regions are of the host and of devices, which a fake driver stands for.
+"""
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -14,16 +18,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from e2e.harness import Server
+from pytriton.shared_memory import CudaRegion
 
 PAGE = 4096
 NAMES = st.sampled_from(["a", "b", "c"])
 KEYS = st.integers(0, 1)
+DEVICES = st.integers(2, 3)  # objects 2 and 3 are device memory
+KINDS = st.sampled_from(["system", "cuda"])
 SIZES = st.sampled_from([0, 1, 64, PAGE - 1, PAGE, 2 * PAGE, 2**62, 2**63 - 1, 2**64 - 1])
 PLACES = st.sampled_from([0, 4, 60, PAGE - 4, PAGE, 2 * PAGE - 8, 2**63, 2**64 - 1])
 
 
 class Table(RuleBasedStateMachine):
-    """The server's table beside a dict. Two objects of two pages; regions lie anywhere in them."""
+    """The server's table beside a dict. Four objects of two pages, two of them on devices; regions
+    lie anywhere in those of the host, and at the beginning of the others.
+    """
 
     server: Server
 
@@ -33,7 +42,8 @@ class Table(RuleBasedStateMachine):
         self.files = [
             os.open(f"/dev/shm/{key}", os.O_RDWR | os.O_CREAT, 0o600) for key in self.keys
         ]
-        self.sizes = [2 * PAGE, 2 * PAGE]
+        self.devices = [CudaRegion(2 * PAGE, device) for device in (0, 1)]
+        self.sizes = [2 * PAGE] * 4
         self.regions: dict[str, tuple[int, int, int]] = {}  # name: object, offset, size
         self.suspect: set[str] = set()  # may be broken: the object was once too short for it
         for file in self.files:
@@ -62,15 +72,54 @@ class Table(RuleBasedStateMachine):
         self.regions[name] = (at, offset, size)
         self.suspect.discard(name)
 
-    @rule(name=NAMES)
-    def unregister(self, name: str) -> None:
-        assert self.call(f"/v2/systemsharedmemory/region/{name}/unregister", {})[0] == 200
-        self.regions.pop(name, None)
+    @rule(name=NAMES, at=DEVICES, size=SIZES, device=st.integers(-1, 2))
+    def register_cuda(self, name: str, at: int, size: int, device: int) -> None:
+        """A handle may be opened for any device; there are two."""
+        handle = base64.b64encode(self.devices[at - 2].raw_handle).decode()
+        body = {"raw_handle": {"b64": handle}, "device_id": device, "byte_size": size}
+        status, _ = self.call(f"/v2/cudasharedmemory/region/{name}/register", body)
+        if name in self.regions or not 0 < size <= 2 * PAGE or device not in (0, 1):
+            assert status == 400
+            return
+        assert status == 200
+        self.regions[name] = (at, device, size)
+        self.suspect.discard(name)
 
-    @rule()
-    def unregister_all(self) -> None:
-        assert self.call("/v2/systemsharedmemory/unregister", {})[0] == 200
-        self.regions.clear()
+    @rule(name=NAMES, kind=KINDS)
+    def unregister(self, name: str, kind: str) -> None:
+        """A name of the other kind stays."""
+        assert self.call(f"/v2/{kind}sharedmemory/region/{name}/unregister", {})[0] == 200
+        if name in self.regions and self.kind(name) == kind:
+            del self.regions[name]
+
+    @rule(kind=KINDS)
+    def unregister_all(self, kind: str) -> None:
+        assert self.call(f"/v2/{kind}sharedmemory/unregister", {})[0] == 200
+        self.regions = {
+            name: found for name, found in self.regions.items() if self.kind(name) != kind
+        }
+
+    def kind(self, name: str) -> str:
+        return "system" if self.regions[name][0] < 2 else "cuda"
+
+    def begin(self, name: str) -> int:
+        """Where a region begins in its object; of a device's, the number there is the device."""
+        return self.regions[name][1] if self.kind(name) == "system" else 0
+
+    def put(self, name: str, offset: int, values: np.ndarray) -> None:
+        at = self.regions[name][0]
+        if at < 2:
+            os.pwrite(self.files[at], values.tobytes(), self.begin(name) + offset)
+        else:
+            self.devices[at - 2].write(values, offset)
+
+    def get(self, name: str, offset: int, count: int) -> np.ndarray:
+        at = self.regions[name][0]
+        if at >= 2:
+            device = self.devices[at - 2]
+            return device.read(device.reserve("FP32", [count], offset))
+        data = os.pread(self.files[at], 4 * count, self.begin(name) + offset)
+        return np.frombuffer(data, np.float32)
 
     @rule(at=KEYS, size=st.sampled_from([0, 64, PAGE, 2 * PAGE]))
     def resize(self, at: int, size: int) -> None:
@@ -92,12 +141,11 @@ class Table(RuleBasedStateMachine):
         )
         is_inside = is_found and fits
         is_there = is_inside and all(
-            self.regions[name][1] + at + size <= self.sizes[self.regions[name][0]]
+            self.begin(name) + at + size <= self.sizes[self.regions[name][0]]
             for name, at in ((source, offset), (goal, place))
         )
         if is_there:
-            which, begin, _ = self.regions[source]
-            os.pwrite(self.files[which], values.tobytes(), begin + offset)
+            self.put(source, offset, values)
         given = {"shared_memory_region": source, "shared_memory_offset": offset}
         wanted = {"shared_memory_region": goal, "shared_memory_offset": place}
         tensor = {"name": "IN", "datatype": "FP32", "shape": [1, count]}
@@ -113,9 +161,7 @@ class Table(RuleBasedStateMachine):
         elif status != 200:
             assert {source, goal} & self.suspect, answer
         elif not {source, goal} & self.suspect:
-            which, begin, _ = self.regions[goal]
-            found = np.frombuffer(os.pread(self.files[which], size, begin + place), np.float32)
-            np.testing.assert_array_equal(found, values * 2)
+            np.testing.assert_array_equal(self.get(goal, place, count), values * 2)
 
     @rule()
     def crash(self) -> None:
@@ -130,20 +176,31 @@ class Table(RuleBasedStateMachine):
         assert status == 200
         found = {row["name"]: (row["key"], row["offset"], row["byte_size"]) for row in rows}
         assert found == {
-            name: (self.keys[at], offset, size) for name, (at, offset, size) in self.regions.items()
+            name: (self.keys[at], offset, size)
+            for name, (at, offset, size) in self.regions.items()
+            if at < 2
         }
         assert [row["name"] for row in rows] == sorted(found)
+        status, rows = self.call("/v2/cudasharedmemory/status")
+        assert status == 200
+        assert [(row["name"], row["device_id"], row["byte_size"]) for row in rows] == sorted(
+            (name, device, size) for name, (at, device, size) in self.regions.items() if at >= 2
+        )
 
     def teardown(self) -> None:
-        self.unregister_all()
+        for kind in ("system", "cuda"):
+            self.unregister_all(kind)
+        for device in self.devices:
+            device.close()
         self.connection.close()
         for key, file in zip(self.keys, self.files):
             os.close(file)
             os.unlink(f"/dev/shm/{key}")
 
 
-def test_the_region_table_is_as_its_model(start):
-    server = start("memory.py")
+def test_the_region_table_is_as_its_model(start, fake_cuda):
+    fake_cuda.fail()
+    server = start("memory.py", environment=fake_cuda.environment)
     model = type("TableOfServer", (Table,), {"server": server})
     run_state_machine_as_test(
         model,
@@ -155,4 +212,6 @@ def test_the_region_table_is_as_its_model(start):
             suppress_health_check=list(HealthCheck),
         ),
     )
+    counts = fake_cuda.counts(server.process.pid)
+    assert (counts["opened"], counts["events"]) == (0, 0)
     assert server.stop() == 0, server.log

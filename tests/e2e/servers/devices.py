@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytriton.decorators import batch
+from pytriton.exceptions import PyTritonError
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
 from pytriton.proxy.types import Request
 from pytriton.shared_memory import CudaRegion
@@ -93,10 +94,18 @@ def requests(requests: list[Request]) -> list[dict[str, Any]]:
     return [{"OUT": request.data["IN"]} for request in requests]
 
 
+def has_second_device() -> bool:
+    try:
+        CudaRegion(1, device_id=1).close()
+    except PyTritonError:
+        return False
+    return True
+
+
 for name, function, memory in (
     ("echo", echo, "cuda"),
     ("double", double, "cuda"),
-    ("double_on_1", double, "cuda:1"),
+    *((("double_on_1", double, "cuda:1"),) if has_second_device() else ()),
     ("interface", interface, "cuda"),
     ("strided", strided, "cuda"),
     ("wrong_type", wrong_type, "cuda"),
