@@ -159,7 +159,7 @@ def cycle(server: Server, cycles: int) -> str:
                 client.register_system_shared_memory(region.name, region.key, region.byte_size)
                 client.unregister_system_shared_memory(region.name)
             root = server.process.pid
-            return processes.pss_bytes(root), processes.descriptors(root)
+            return processes.private_bytes(root), processes.descriptors(root)
 
         memory, descriptors = run(cycles // 10)  # warm
         after_memory, after_descriptors = run(cycles)
