@@ -151,6 +151,8 @@ class ModelBinding:
         """
         if any(wire_type(s.dtype, s.name)[0] == "BF16" for s in _all_tensors(self.config)):
             raise PyTritonValidationError("isolation='process' does not carry bfloat16 tensors")
+        if any(device_of(spec.memory) >= 0 for spec in self.config.inputs or ()):
+            raise PyTritonValidationError("isolation='process' does not carry device memory")
         from pytriton import _isolation
 
         content = _isolation.pack(self._functions, self.config, self._strict, max_concurrent_calls)

@@ -5,13 +5,12 @@
 
 #include "bindings/device_array.h"
 #include "bindings/errors.h"
+#include "tensor/cuda_address.h"
 
 namespace py = pybind11;
 
 namespace pt::bindings {
 namespace {
-
-CudaAddress AddressOf(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
 
 // Runs without the interpreter lock; throws the error.
 template <typename Work>

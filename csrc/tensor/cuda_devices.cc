@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/copy_count.h"
+#include "tensor/cuda_address.h"
 
 namespace pt {
 namespace {
@@ -14,10 +15,6 @@ constexpr unsigned int kEventDisableTiming = 2;
 constexpr unsigned int kHostAllocPortable = 1;
 constexpr unsigned int kIpcLazyPeerAccess = 1;
 constexpr int kAttributeDeviceOrdinal = 9;
-
-char* HostPointer(CudaAddress address) {
-  return reinterpret_cast<char*>(static_cast<uintptr_t>(address));
-}
 
 }  // namespace
 
@@ -44,8 +41,8 @@ class CudaDevices::Current {
 class DeviceBlock final : public Block {
  public:
   DeviceBlock(std::shared_ptr<CudaDevices> devices, int device, CudaAddress address, size_t size)
-      : Block(HostPointer(address), size), devices_(std::move(devices)), device_(device) {}
-  ~DeviceBlock() override { devices_->Free(device_, reinterpret_cast<uintptr_t>(data())); }
+      : Block(PointerTo(address), size), devices_(std::move(devices)), device_(device) {}
+  ~DeviceBlock() override { devices_->Free(device_, AddressOf(data())); }
 
  private:
   const std::shared_ptr<CudaDevices> devices_;
@@ -281,14 +278,14 @@ Status CudaDevices::Copy(int device, const CudaTransfer& transfer) {
 
 Result<uint64_t> CudaDevices::StreamNumber(int device) {
   PT_ASSIGN_OR_RETURN(const Device used, Use(device));
-  return static_cast<uint64_t>(reinterpret_cast<uintptr_t>(used.stream));
+  return static_cast<uint64_t>(AddressOf(used.stream));
 }
 
 Status CudaDevices::AwaitStream(int device, uint64_t stream) {
   PT_ASSIGN_OR_RETURN(const Device used, Use(device));
   const Current current(driver_, used);
   PT_RETURN_IF_ERROR(current.status());
-  auto* const waited = reinterpret_cast<CudaStream>(static_cast<uintptr_t>(stream));
+  auto* const waited = PointerTo<CudaStreamObject>(stream);
   return driver_.Check(driver_.stream_synchronize(waited), "cuStreamSynchronize");
 }
 

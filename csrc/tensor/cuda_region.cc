@@ -4,10 +4,10 @@
 #include <cstring>
 #include <utility>
 
+#include "tensor/cuda_address.h"
+
 namespace pt {
 namespace {
-
-CudaAddress AddressOf(const char* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
 
 // In Triton's words; the reason goes behind them.
 Status CannotRegister(const CudaRegionSpec& spec, const std::string& reason) {
@@ -43,8 +43,7 @@ Result<RefPtr<CudaRegion>> CudaRegion::Open(CudaRegionSpec spec,
 
 CudaRegion::CudaRegion(CudaRegionSpec spec, std::shared_ptr<CudaDevices> devices,
                        CudaAddress address)
-    : Region(std::move(spec.name), RegionKind::kCuda,
-             reinterpret_cast<char*>(static_cast<uintptr_t>(address)), spec.byte_size),
+    : Region(std::move(spec.name), RegionKind::kCuda, PointerTo(address), spec.byte_size),
       devices_(std::move(devices)),
       device_(static_cast<int>(spec.device)),
       address_(address) {}

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "tensor/cuda_address.h"
 #include "tensor/cuda_devices.h"
 
 namespace pt {
@@ -21,8 +22,6 @@ inline CudaOptions FakeCudaOptions(size_t pinned_bytes = size_t{1} << 20) {
   options.pinned_bytes = pinned_bytes;
   return options;
 }
-
-inline CudaAddress AddressOf(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
 
 // It answers until this object goes.
 class CudaPeer {
