@@ -112,6 +112,11 @@ cdef class Http1Session:
             part = "before a reply" if is_early else "within a reply"
             raise ValueError(f"the server closed the connection {part}")
 
+    @property
+    def is_untouched(self):
+        """Nothing of the reply has come."""
+        return self._state == HEAD and not self._filled
+
     cdef Py_ssize_t _advance(self, Py_ssize_t used) except -2:
         """Uses bytes of the scratch from `used` on; tells how many, -1: it needs more."""
         cdef Py_ssize_t end = self._filled, size

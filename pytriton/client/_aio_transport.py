@@ -15,10 +15,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from pytriton import _http1, _http2
-from pytriton.client._call import Call, Deadline, Reply
+from pytriton.client._call import Call, Deadline, Reply, Unprocessed, retry_pause
 from pytriton.client._connection import Session, tls_context
+from pytriton.client._resolver import Resolver
 from pytriton.client._url import TritonUrl
-from pytriton.client._wire import GrpcFields, grpc_fields, grpc_message, grpc_reply, http_head
+from pytriton.client._wire import (
+    GrpcFields,
+    grpc_fields,
+    grpc_message,
+    grpc_reply,
+    http_head,
+    was_refused,
+)
 
 __all__ = ["AioTransport"]
 
@@ -213,6 +221,7 @@ class AioTransport:
         """
         self.url = url
         self._tls = tls_context(url, tls)
+        self._resolver = Resolver(url)
         self._idle: list[_HttpLink] = []
         self._busy: set[_HttpLink] = set()
         self._shared: _GrpcLink | None = None
@@ -233,7 +242,7 @@ class AioTransport:
         await asyncio.sleep(0)  # let the transports see it
 
     async def call(self, call: Call, deadline: Deadline) -> Any:
-        """Sends a call and reads its answer.
+        """Sends a call and reads its answer; again, if the server has not begun with it.
 
         Args:
             call: What to send.
@@ -247,13 +256,19 @@ class AioTransport:
         if self._is_closed:
             raise ConnectionError("the client is closed")
         carry = self._grpc if self.url.is_grpc else self._http
-        try:
-            reply = await carry(call, deadline)
-        except (asyncio.TimeoutError, TimeoutError):
-            raise TimeoutError("timed out") from None
-        except ValueError as error:
-            raise ConnectionError(str(error)) from error
-        return call.read(reply)
+        retries = 0
+        while True:
+            try:
+                reply = await carry(call, deadline)
+            except Unprocessed as error:
+                await asyncio.sleep(retry_pause(error, retries, deadline))
+                retries += 1
+            except (asyncio.TimeoutError, TimeoutError):
+                raise TimeoutError("timed out") from None
+            except ValueError as error:
+                raise ConnectionError(str(error)) from error
+            else:
+                return call.read(reply)
 
     async def stream(self, call: Call, seconds: float) -> AsyncIterator[Any]:
         """Sends a call with many answers.
@@ -307,6 +322,10 @@ class AioTransport:
             await waiter
             is_done = True
             return Reply(session.status, session.headers, session.body)
+        except ConnectionError as error:
+            if session.is_untouched and call.method == "GET" and not self._is_closed:
+                raise Unprocessed(str(error)) from error
+            raise
         finally:
             link.waiter = None
             self._busy.discard(link)
@@ -324,6 +343,8 @@ class AioTransport:
             link.flush_soon()
             while not stream.is_closed:
                 await self._news(link, stream, deadline)
+            if was_refused(stream):
+                raise Unprocessed("the server takes no more calls on this connection")
             return grpc_reply(stream)
         finally:
             self._leave(link, stream)
@@ -367,17 +388,31 @@ class AioTransport:
                 self._shared = task.result()
 
     async def _connect(self, kind: Any, deadline: Deadline) -> Any:
+        return await asyncio.wait_for(self._opened_at(kind), max(deadline.left(), 1e-3))
+
+    async def _opened_at(self, kind: Any) -> Any:
+        """A connection to the first address that takes it."""
         loop = asyncio.get_running_loop()
-        name = self.url.hostname if self._tls is not None else None
-        opening: Any
         if self.url.path:
-            opening = loop.create_unix_connection(kind, self.url.path)
-        else:
-            opening = loop.create_connection(
-                kind, self.url.hostname, self.url.port, ssl=self._tls, server_hostname=name
-            )
-        _, link = await asyncio.wait_for(opening, max(deadline.left(), 1e-3))
-        return link
+            return (await loop.create_unix_connection(kind, self.url.path))[1]
+        name = self.url.hostname if self._tls is not None else None
+        problem: OSError = OSError(f"no address for {self.url.hostname}")
+        for family, _, protocol, _, address in await asyncio.wrap_future(self._resolver.look_up()):
+            try:
+                _, link = await loop.create_connection(
+                    kind,
+                    address[0],
+                    address[1],
+                    family=family,
+                    proto=protocol,
+                    ssl=self._tls,
+                    server_hostname=name,
+                )
+            except OSError as error:
+                problem = error
+            else:
+                return link
+        raise problem
 
     def __del__(self) -> None:
         """Dropped without close: the sockets are closed if the loop still runs."""

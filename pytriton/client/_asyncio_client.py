@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Coroutine, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from pytriton.client._base import (
     BaseModelClient,
@@ -17,9 +17,9 @@ from pytriton.client._base import (
 )
 from pytriton.client._call import Deadline, Result
 from pytriton.client._model_client import Outputs
+from pytriton.client._steps import run_steps_async
 from pytriton.client.asyncio_utils import AsyncioServerClient, asyncio_wait_for_model_ready
 from pytriton.client.exceptions import (
-    PyTritonClientClosedError,
     PyTritonClientInferenceServerError,
     PyTritonClientTimeoutError,
 )
@@ -37,6 +37,10 @@ class AsyncioModelClient(BaseModelClient):
         async with AsyncioModelClient("localhost", "add_sub") as client:
             result = await client.infer_sample(np.float32([1, 2]), np.float32([3, 4]))
     """
+
+    _OTHER_KIND = "Model config is decoupled. Use DecouploedAsyncioModelClient instead."
+    _REFUSED = "Error occurred on Triton Inference Server side:\n "
+    _TIMED_OUT = "Timeout exceeded while running inference for {}."
 
     def __init__(
         self,
@@ -79,33 +83,7 @@ class AsyncioModelClient(BaseModelClient):
         self._lazy_init = lazy_init
         self._is_ready = not ensure_model_is_ready
         self._preparing: asyncio.Lock | None = None
-        self._client: AsyncioServerClient | None = self.create_client_from_url(
-            url, self._inference_timeout_s
-        )
-
-    @classmethod
-    def from_existing_client(cls, existing_client: BaseModelClient) -> Any:
-        """A client of the same model that knows what the other one knows.
-
-        Args:
-            existing_client: The other client; it is not touched.
-
-        Returns:
-            A client of this class.
-        """
-        options = existing_client._options
-        return cls(
-            existing_client._url,
-            existing_client._model_name,
-            existing_client._model_version,
-            init_timeout_s=options.init_timeout_s,
-            inference_timeout_s=options.inference_timeout_s,
-            model_config=existing_client._model_config,
-            ensure_model_is_ready=existing_client._model_config is None,
-            access_token=options.access_token,
-            ssl_context=options.ssl_context,
-            compression=options.compression,
-        )
+        self._client = self.create_client_from_url(url, self._inference_timeout_s)
 
     def create_client_from_url(
         self, url: str, network_timeout_s: float | None = None
@@ -206,7 +184,7 @@ class AsyncioModelClient(BaseModelClient):
             PyTritonClientClosedError: The client was closed before.
         """
         self._check_arguments(inputs, named_inputs, parameters, headers)
-        config = self._known_config() or await self._config_for_inference()
+        config = self._checked_config() or await self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
         if not config.batching:
             return (await self._infer(config, named, parameters, headers, outputs)).outputs
@@ -238,15 +216,10 @@ class AsyncioModelClient(BaseModelClient):
             PyTritonClientError: As infer_sample.
         """
         self._check_arguments(inputs, named_inputs, parameters, headers)
-        config = self._known_config() or await self._config_for_inference()
+        config = self._checked_config() or await self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
         return (await self._infer(config, named, parameters, headers, outputs)).outputs
-
-    def _open(self) -> AsyncioServerClient:
-        if self._client is None:
-            raise PyTritonClientClosedError(f"{type(self).__name__} is closed")
-        return self._client
 
     async def _prepare(self) -> None:
         """Once, whoever needs it first: waits for the model and reads its configuration."""
@@ -259,45 +232,20 @@ class AsyncioModelClient(BaseModelClient):
                 await self.wait_for_model(self._init_timeout_s)
             if self._model_config is None:
                 try:
-                    self._model_config = await self._read_config(client, deadline)
+                    steps = self._read_config(deadline)
+                    self._model_config = await run_steps_async(steps, client.call)
                 except OSError as error:
                     raise PyTritonClientTimeoutError(
                         "Timeout while reading the configuration of model "
                         f"{self._model_name}. Message: {error}"
                     ) from error
 
-    async def _read_config(
-        self, client: AsyncioServerClient, deadline: Deadline
-    ) -> TritonModelConfig:
-        speaker, name = client.speaker, self._model_name
-        config = await client.call(speaker.model_config(name, self._version), deadline)
-        if config is not None:
-            return self._config_of(config)
-        metadata = await client.call(speaker.model_metadata(name, self._version), deadline)
-        server = await client.call(speaker.server_metadata(), deadline)
-        return self._config_of_metadata(metadata, server)
-
-    def _known_config(self) -> TritonModelConfig | None:
-        """The configuration when nothing must be waited for."""
-        config = self._model_config
-        if config is None or not self._is_ready:
-            return None
-        self._check_kind(config)
-        return config
-
     async def _config_for_inference(self) -> TritonModelConfig:
         if not self._is_ready or self._model_config is None:
             await self._prepare()
-        config = self._model_config
+        config = self._checked_config()
         assert config is not None
-        self._check_kind(config)
         return config
-
-    def _check_kind(self, config: TritonModelConfig) -> None:
-        if config.decoupled:
-            raise PyTritonClientInferenceServerError(
-                "Model config is decoupled. Use DecouploedAsyncioModelClient instead."
-            )
 
     async def _infer(
         self,
@@ -315,18 +263,3 @@ class AsyncioModelClient(BaseModelClient):
             return result
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)
-
-    def _fail(self, error: Exception) -> NoReturn:
-        """Raises what callers expect."""
-        if isinstance(error, PyTritonClientInferenceServerError):
-            if error.status != "DEADLINE_EXCEEDED":
-                raise PyTritonClientInferenceServerError(
-                    f"Error occurred on Triton Inference Server side:\n {error.message}",
-                    error.status,
-                ) from error
-        elif self._client is None:
-            raise PyTritonClientClosedError(f"{type(self).__name__} is closed") from error
-        raise PyTritonClientTimeoutError(
-            f"Timeout exceeded while running inference for {self._model_name}. "
-            f"Timeout: {self._inference_timeout_s} s. Message: {error}"
-        ) from error

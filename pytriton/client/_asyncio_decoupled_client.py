@@ -30,6 +30,9 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
                 print(result["text"])
     """
 
+    _IS_DECOUPLED = True
+    _OTHER_KIND = "Model config is coupled. Use AsyncioModelClient instead."
+
     async def infer_sample(  # type: ignore[override]
         self,
         *inputs: Any,
@@ -109,12 +112,6 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
             )
         self._check_arguments(inputs, named_inputs, parameters, headers)
         return await self._config_for_inference()
-
-    def _check_kind(self, config: TritonModelConfig) -> None:
-        if not config.decoupled:
-            raise PyTritonClientInferenceServerError(
-                "Model config is coupled. Use AsyncioModelClient instead."
-            )
 
     async def _stream(
         self,

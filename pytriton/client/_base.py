@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import itertools
 import ssl
-from collections.abc import Mapping
-from typing import Any, Optional, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, Optional, Union
 
 import numpy as np
 
-from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Speaker
+from pytriton.client._call import Call, Deadline, InferRequest, InferTensor, Plan, Speaker
 from pytriton.client._grpc import GrpcSpeaker
 from pytriton.client._http import HttpSpeaker
+from pytriton.client._steps import Steps, read_config
 from pytriton.client._tensors import contents_of, wire_type
 from pytriton.client._url import TritonUrl
 from pytriton.client.auth import create_auth_headers
 from pytriton.client.exceptions import (
+    PyTritonClientClosedError,
     PyTritonClientInferenceServerError,
     PyTritonClientModelDoesntSupportBatchingError,
+    PyTritonClientTimeoutError,
     PyTritonClientValueError,
 )
-from pytriton.client.utils import model_config_of_metadata
-from pytriton.model_config.parser import ModelConfigParser
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
 __all__ = [
@@ -90,6 +91,12 @@ class Options:
 class BaseModelClient:
     """One model of one server. Base of the clients; not to be used itself."""
 
+    # What differs between the clients: the kind of model, and the texts of errors.
+    _IS_DECOUPLED = False
+    _OTHER_KIND = ""
+    _REFUSED = ""
+    _TIMED_OUT = ""
+
     def __init__(
         self,
         url: str,
@@ -123,6 +130,8 @@ class BaseModelClient:
         self._is_binary = True
         self._ids = itertools.count()
         self._plan: Plan | None = None
+        self._is_ready = False
+        self._client: Any = None  # None: closed
 
     @property
     def model_name(self) -> str:
@@ -138,15 +147,77 @@ class BaseModelClient:
     def _version(self) -> str:
         return str(self._model_version) if self._model_version is not None else ""
 
-    def _config_of(self, config: dict[str, Any]) -> TritonModelConfig:
-        return ModelConfigParser.from_dict(config)
+    @classmethod
+    def from_existing_client(cls, existing_client: BaseModelClient) -> Any:
+        """A client of the same model that knows what the other one knows.
 
-    def _config_of_metadata(
-        self, metadata: dict[str, Any], server: dict[str, Any]
-    ) -> TritonModelConfig:
-        """The configuration of a model on a server that tells metadata only."""
-        self._is_binary = "binary_tensor_data" in (server.get("extensions") or ())
-        return model_config_of_metadata(metadata, self._model_name)
+        Args:
+            existing_client: The other client; it is not touched.
+
+        Returns:
+            A client of this class.
+        """
+        options = existing_client._options
+        make: Any = cls
+        return make(
+            existing_client._url,
+            existing_client._model_name,
+            existing_client._model_version,
+            init_timeout_s=options.init_timeout_s,
+            inference_timeout_s=options.inference_timeout_s,
+            model_config=existing_client._model_config,
+            ensure_model_is_ready=existing_client._model_config is None,
+            access_token=options.access_token,
+            ssl_context=options.ssl_context,
+            compression=options.compression,
+        )
+
+    def _open(self) -> Any:
+        """What carries the calls.
+
+        Raises:
+            PyTritonClientClosedError: The client was closed before.
+        """
+        if self._client is None:
+            raise PyTritonClientClosedError(f"{type(self).__name__} is closed")
+        return self._client
+
+    def _read_config(self, deadline: Deadline) -> Steps[TritonModelConfig]:
+        """Reads the configuration; of servers that tell metadata only also how tensors are sent."""
+
+        def on_extensions(extensions: Iterable[str]) -> None:
+            self._is_binary = "binary_tensor_data" in extensions
+
+        return read_config(
+            self._speaker, self._model_name, self._model_version, deadline, on_extensions
+        )
+
+    def _checked_config(self) -> TritonModelConfig | None:
+        """The configuration when nothing must be waited for.
+
+        Raises:
+            PyTritonClientInferenceServerError: The model is of the other kind.
+        """
+        config = self._model_config
+        if config is None or not self._is_ready:
+            return None
+        if config.decoupled != self._IS_DECOUPLED:
+            raise PyTritonClientInferenceServerError(self._OTHER_KIND)
+        return config
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raises what callers expect of an inference that failed."""
+        if isinstance(error, PyTritonClientInferenceServerError):
+            if error.status != "DEADLINE_EXCEEDED":
+                raise PyTritonClientInferenceServerError(
+                    f"{self._REFUSED}{error.message}", error.status
+                ) from error
+        elif self._client is None:
+            raise PyTritonClientClosedError(f"{type(self).__name__} is closed") from error
+        raise PyTritonClientTimeoutError(
+            f"{self._TIMED_OUT.format(self._model_name)} "
+            f"Timeout: {self._inference_timeout_s} s. Message: {error}"
+        ) from error
 
     def _check_batching(self, config: TritonModelConfig) -> None:
         if not config.batching:

@@ -9,7 +9,18 @@ from typing import Any, Callable, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["Call", "Deadline", "InferRequest", "InferTensor", "Plan", "Reply", "Result", "Speaker"]
+__all__ = [
+    "Call",
+    "Deadline",
+    "InferRequest",
+    "InferTensor",
+    "Plan",
+    "Reply",
+    "Result",
+    "Speaker",
+    "Unprocessed",
+    "retry_pause",
+]
 
 
 _MAX_PLANS = 256  # combinations of shapes; clients with more pay for making them again
@@ -41,6 +52,31 @@ class Deadline:
     def within(self, seconds: float) -> Deadline:
         """The earlier of this one and one in so many seconds."""
         return Deadline(min(seconds, self.left()))
+
+
+_MAX_RETRIES = 4
+_RETRY_PAUSE_S = 0.01
+
+
+class Unprocessed(ConnectionError):
+    """The server has certainly not begun with the call, or beginning twice does no harm."""
+
+
+def retry_pause(error: Unprocessed, retries: int, deadline: Deadline) -> float:
+    """How long to wait, in seconds, before the call is sent again.
+
+    Args:
+        error: What the last try ended with.
+        retries: Retries before this one.
+        deadline: Of the call.
+
+    Raises:
+        Unprocessed: The error: there were enough tries, or there is no time left.
+    """
+    pause: float = _RETRY_PAUSE_S * 4**retries if retries else 0.0
+    if retries >= _MAX_RETRIES or deadline.left() <= pause:
+        raise error
+    return pause
 
 
 class Reply(NamedTuple):

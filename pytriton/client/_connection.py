@@ -6,10 +6,12 @@ import contextlib
 import select
 import socket
 import ssl
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Callable, Protocol
 
 from pytriton import _socket
 from pytriton.client._call import Deadline
+from pytriton.client._resolver import Resolver
 from pytriton.client._url import TritonUrl
 
 __all__ = ["Connection", "Session", "tls_context"]
@@ -51,18 +53,27 @@ class Connection:
     Used by one thread at a time; any thread may close it.
     """
 
-    def __init__(self, url: TritonUrl, tls: ssl.SSLContext | None, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        url: TritonUrl,
+        resolver: Resolver,
+        tls: ssl.SSLContext | None,
+        deadline: Deadline,
+    ) -> None:
         """Connects, address by address.
 
         Args:
             url: The server's.
+            resolver: Knows its addresses.
             tls: How to encrypt; None: not at all.
-            deadline: Bounds connecting and the handshake.
+            deadline: Bounds looking up, connecting and the handshake.
 
         Raises:
             OSError: No address answers (TimeoutError: not in time), or TLS fails.
         """
-        self._socket: Any = _connected(url, deadline)
+        self._socket: Any = _connected(url, resolver, deadline)
+        # Bytes of the call that the system has taken; set to 0 by whoever begins one.
+        self.sent = 0
         if tls is not None:
             self._encrypt(tls, url.hostname, deadline)
         self._is_tls = tls is not None
@@ -105,12 +116,14 @@ class Connection:
         """
         if not self._is_tls and len(parts) == 1:
             sent = _socket.send(self._fd, parts[0])
+            self.sent += max(sent, 0)
             if sent == len(parts[0]):
                 return
             parts = [memoryview(parts[0])[sent:]]
         views = [memoryview(part).cast("B") for part in parts if memoryview(part).nbytes]
         while views:
             sent = self._try(lambda: self._send_some(views), select.POLLOUT, session, deadline)
+            self.sent += sent
             while sent:
                 if sent < views[0].nbytes:
                     views[0] = views[0][sent:]
@@ -175,9 +188,13 @@ class Connection:
         return int(found[0][1])
 
 
-def _connected(url: TritonUrl, deadline: Deadline) -> socket.socket:
+def _connected(url: TritonUrl, resolver: Resolver, deadline: Deadline) -> socket.socket:
     problem: OSError = OSError(f"no address for {url.hostname}")
-    for family, kind, protocol, _, address in url.addresses():
+    try:
+        addresses = resolver.look_up().result(deadline.left())
+    except FutureTimeoutError:
+        raise TimeoutError(f"timed out looking up {url.hostname}") from None
+    for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
             left = deadline.left()

@@ -32,6 +32,9 @@ class DecoupledModelClient(ModelClient):
                 print(result["text"])
     """
 
+    _IS_DECOUPLED = True
+    _OTHER_KIND = "Model config is coupled. Use ModelClient instead."
+
     def __init__(self, url: str, model_name: str, model_version: str | None = None, **kw: Any):
         """Makes no connection unless told to.
 
@@ -124,12 +127,6 @@ class DecoupledModelClient(ModelClient):
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
         return self._stream(config, named, (parameters, headers, outputs), False)
-
-    def _check_kind(self, config: TritonModelConfig) -> None:
-        if not config.decoupled:
-            raise PyTritonClientInferenceServerError(
-                "Model config is coupled. Use ModelClient instead."
-            )
 
     def _stream(
         self,

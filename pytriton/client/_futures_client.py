@@ -160,15 +160,8 @@ class FuturesModelClient:
             PyTritonClientQueueFullError: No room for the call.
             PyTritonClientClosedError: The client was closed before.
         """
-
-        def run(client: ModelClient) -> Outputs:
-            client._check_arguments(inputs, named_inputs, parameters, headers)
-            self._prepared(client)
-            return client.infer_sample(
-                *inputs, parameters=parameters, headers=headers, outputs=outputs, **named_inputs
-            )
-
-        return self._submit(run)
+        more = {"parameters": parameters, "headers": headers, "outputs": outputs}
+        return self._infer(ModelClient.infer_sample, inputs, named_inputs, more)
 
     def infer_batch(
         self,
@@ -187,13 +180,20 @@ class FuturesModelClient:
             PyTritonClientQueueFullError: No room for the call.
             PyTritonClientClosedError: The client was closed before.
         """
+        more = {"parameters": parameters, "headers": headers, "outputs": outputs}
+        return self._infer(ModelClient.infer_batch, inputs, named_inputs, more)
 
+    def _infer(
+        self,
+        method: Callable[..., Outputs],
+        inputs: tuple[Any, ...],
+        named_inputs: dict[str, Any],
+        more: dict[str, Any],
+    ) -> Future[Outputs]:
         def run(client: ModelClient) -> Outputs:
-            client._check_arguments(inputs, named_inputs, parameters, headers)
+            client._check_arguments(inputs, named_inputs, more["parameters"], more["headers"])
             self._prepared(client)
-            return client.infer_batch(
-                *inputs, parameters=parameters, headers=headers, outputs=outputs, **named_inputs
-            )
+            return method(client, *inputs, **more, **named_inputs)
 
         return self._submit(run)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from pytriton.client._base import (
 )
 from pytriton.client._call import Deadline, Result
 from pytriton.client._server_client import ServerClient
+from pytriton.client._steps import run_steps
 from pytriton.client.exceptions import (
-    PyTritonClientClosedError,
     PyTritonClientInferenceServerError,
     PyTritonClientTimeoutError,
 )
@@ -41,6 +41,10 @@ class ModelClient(BaseModelClient):
         with ModelClient("localhost", "add_sub") as client:
             result = client.infer_sample(np.float32([1, 2]), np.float32([3, 4]))
     """
+
+    _OTHER_KIND = "Model config is decoupled. Use DecoupledModelClient instead."
+    _REFUSED = "Error occurred during inference request. Message: "
+    _TIMED_OUT = "Timeout occurred during inference request."
 
     def __init__(
         self,
@@ -83,39 +87,13 @@ class ModelClient(BaseModelClient):
         )
         super().__init__(url, model_name, model_version, options, model_config)
         self._is_ready = not ensure_model_is_ready
-        self._client: ServerClient | None = self.create_client_from_url(
-            url, self._inference_timeout_s
-        )
+        self._client = self.create_client_from_url(url, self._inference_timeout_s)
         if not lazy_init:
             try:
                 self._prepare()
             except BaseException:
                 self.close()
                 raise
-
-    @classmethod
-    def from_existing_client(cls, existing_client: BaseModelClient) -> Any:
-        """A client of the same model that knows what the other one knows.
-
-        Args:
-            existing_client: The other client; it is not touched.
-
-        Returns:
-            A client of this class.
-        """
-        options = existing_client._options
-        return cls(
-            existing_client._url,
-            existing_client._model_name,
-            existing_client._model_version,
-            init_timeout_s=options.init_timeout_s,
-            inference_timeout_s=options.inference_timeout_s,
-            model_config=existing_client._model_config,
-            ensure_model_is_ready=existing_client._model_config is None,
-            access_token=options.access_token,
-            ssl_context=options.ssl_context,
-            compression=options.compression,
-        )
 
     def create_client_from_url(
         self, url: str, network_timeout_s: float | None = None
@@ -301,11 +279,6 @@ class ModelClient(BaseModelClient):
         named = self._named(config, inputs, named_inputs)
         return self._infer(config, named, parameters, headers, outputs).outputs
 
-    def _open(self) -> ServerClient:
-        if self._client is None:
-            raise PyTritonClientClosedError(f"{type(self).__name__} is closed")
-        return self._client
-
     def _prepare(self) -> None:
         """Waits for the model if that is wanted, and reads its configuration if it is unknown."""
         client = self._open()
@@ -314,13 +287,7 @@ class ModelClient(BaseModelClient):
             self.wait_for_model(self._init_timeout_s)
         if self._model_config is None:
             try:
-                config = client.get_model_config(self._model_name, self._version, deadline)
-                if config is not None:
-                    self._model_config = self._config_of(config)
-                else:
-                    metadata = client.get_model_metadata(self._model_name, self._version, deadline)
-                    server = client.get_server_metadata(deadline)
-                    self._model_config = self._config_of_metadata(metadata, server)
+                self._model_config = run_steps(self._read_config(deadline), client.call)
             except OSError as error:
                 raise PyTritonClientTimeoutError(
                     f"Reading the configuration of model {self._model_name} timed out. "
@@ -331,16 +298,9 @@ class ModelClient(BaseModelClient):
         self._open()
         if not self._is_ready or self._model_config is None:
             self._prepare()
-        config = self._model_config
+        config = self._checked_config()
         assert config is not None
-        self._check_kind(config)
         return config
-
-    def _check_kind(self, config: TritonModelConfig) -> None:
-        if config.decoupled:
-            raise PyTritonClientInferenceServerError(
-                "Model config is decoupled. Use DecoupledModelClient instead."
-            )
 
     def _infer(
         self,
@@ -358,18 +318,3 @@ class ModelClient(BaseModelClient):
             return result
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)
-
-    def _fail(self, error: Exception) -> NoReturn:
-        """Raises what callers expect."""
-        if isinstance(error, PyTritonClientInferenceServerError):
-            if error.status != "DEADLINE_EXCEEDED":
-                raise PyTritonClientInferenceServerError(
-                    f"Error occurred during inference request. Message: {error.message}",
-                    error.status,
-                ) from error
-        elif self._client is None:
-            raise PyTritonClientClosedError(f"{type(self).__name__} is closed") from error
-        raise PyTritonClientTimeoutError(
-            "Timeout occurred during inference request. "
-            f"Timeout: {self._inference_timeout_s} s. Message: {error}"
-        ) from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from pytriton import _http1, _http2
-from pytriton.client._call import Call, Deadline, Reply
+from pytriton.client._call import Call, Deadline, Reply, Unprocessed, retry_pause
 from pytriton.client._connection import Connection, tls_context
+from pytriton.client._resolver import Resolver
 from pytriton.client._url import TritonUrl
 from pytriton.client._wire import (
     GrpcFields,
@@ -16,6 +18,7 @@ from pytriton.client._wire import (
     grpc_message,
     grpc_reply,
     http_head,
+    was_refused,
 )
 
 __all__ = ["Transport"]
@@ -58,6 +61,7 @@ class Transport:
         """
         self.url = url
         self._tls = tls_context(url, tls)
+        self._resolver = Resolver(url)
         self._fields = GrpcFields(url)
         self._idle: list[_Link] = []  # append and pop are atomic: no lock
         self._is_closed = False
@@ -72,7 +76,7 @@ class Transport:
                 return
 
     def call(self, call: Call, deadline: Deadline) -> Any:
-        """Sends a call and reads its answer.
+        """Sends a call and reads its answer; again, if the server has not begun with it.
 
         Args:
             call: What to send.
@@ -83,6 +87,17 @@ class Transport:
             OSError: The server can't be reached, or broke the connection.
             PyTritonClientInferenceServerError: It answered with an error.
         """
+        retries = 0
+        while True:
+            try:
+                reply = self._exchange(call, deadline)
+            except Unprocessed as error:
+                time.sleep(retry_pause(error, retries, deadline))
+                retries += 1
+            else:
+                return call.read(reply)
+
+    def _exchange(self, call: Call, deadline: Deadline) -> Reply:
         link = self._take(deadline)
         is_done = False
         try:
@@ -91,6 +106,7 @@ class Transport:
             else:
                 reply = self._grpc(link, link.http2, call, deadline)
             is_done = True
+            return reply
         except ValueError as error:
             raise ConnectionError(str(error)) from error
         finally:
@@ -98,7 +114,6 @@ class Transport:
                 self._give_back(link)
             else:
                 link.connection.close()
-        return call.read(reply)
 
     def stream(self, call: Call, seconds: float) -> Iterator[Any]:
         """Sends a call with many answers now; the iterator only reads.
@@ -158,7 +173,9 @@ class Transport:
             try:
                 link = self._idle.pop()
             except IndexError:
-                return _Link(Connection(self.url, self._tls, deadline), self.url.is_grpc)
+                return _Link(
+                    Connection(self.url, self._resolver, self._tls, deadline), self.url.is_grpc
+                )
             if link.is_usable():
                 return link
             link.connection.close()
@@ -176,13 +193,19 @@ class Transport:
     def _http(self, link: _Link, session: Any, call: Call, deadline: Deadline) -> Reply:
         session.begin()
         connection = link.connection
+        connection.sent = 0
         try:
-            connection.send(call.whole or http_head(self.url, call), session, deadline)
-        except (BrokenPipeError, ConnectionResetError):
-            # It may have answered before it closed, for example that the request is too large.
-            connection.receive(session, deadline)
-        while not session.is_done:
-            connection.receive(session, deadline)
+            try:
+                connection.send(call.whole or http_head(self.url, call), session, deadline)
+            except (BrokenPipeError, ConnectionResetError):
+                # It may have answered before it closed, for example that the request is too large.
+                connection.receive(session, deadline)
+            while not session.is_done:
+                connection.receive(session, deadline)
+        except (ConnectionError, ValueError) as error:
+            if session.is_untouched and (not connection.sent or call.method == "GET"):
+                raise Unprocessed(str(error)) from error
+            raise
         return Reply(session.status, session.headers, session.body)
 
     def _grpc(self, link: _Link, session: Any, call: Call, deadline: Deadline) -> Reply:
@@ -193,6 +216,8 @@ class Transport:
             connection.receive(session, deadline)
             self._flush(link, session, deadline)
         session.touched.clear()
+        if was_refused(stream):
+            raise Unprocessed("the server takes no more calls on this connection")
         return grpc_reply(stream)
 
     @staticmethod

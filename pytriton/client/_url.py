@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,9 +94,3 @@ class TritonUrl:
     def protocol(self) -> str:
         """Either "http" or "grpc"."""
         return "grpc" if self.is_grpc else "http"
-
-    def addresses(self) -> list[tuple[Any, ...]]:
-        """What getaddrinfo says: (family, type, protocol, name, address)."""
-        if self.path:
-            return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", self.path)]
-        return socket.getaddrinfo(self.hostname, self.port, type=socket.SOCK_STREAM)

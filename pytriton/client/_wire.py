@@ -11,7 +11,14 @@ from pytriton.client._call import Call, Deadline, Reply
 from pytriton.client._grpc import STATUS_NAMES
 from pytriton.client._url import TritonUrl
 
-__all__ = ["GrpcFields", "grpc_fields", "grpc_message", "grpc_reply", "http_head"]
+__all__ = [
+    "GrpcFields",
+    "grpc_fields",
+    "grpc_message",
+    "grpc_reply",
+    "http_head",
+    "was_refused",
+]
 
 _MAX_UNZIPPED = 1 << 31  # bytes; a small message may not become any size
 _BAD = str.maketrans("", "", "\r\n\0")
@@ -27,6 +34,7 @@ _OF_HTTP = {
     503: _UNAVAILABLE,
     504: _UNAVAILABLE,
 }
+_REFUSED_STREAM = 7
 _OF_HTTP2 = {7: _UNAVAILABLE, 8: 1, 11: 8, 12: _DENIED}
 
 
@@ -103,6 +111,14 @@ def grpc_message(stream: Any, received: tuple[int, Any]) -> Any:
     if not machine.eof:
         raise ValueError(f"message in {coding!r} is too long or cut off")
     return plain
+
+
+def was_refused(stream: Any) -> bool:
+    """The server has not begun with a stream that is closed: RFC 9113, section 8.7.
+
+    A stream behind the last one that a GOAWAY names counts as well: nghttp2 closes it so.
+    """
+    return bool(stream.error == _REFUSED_STREAM and not stream.fields and not stream.messages)
 
 
 def grpc_reply(stream: Any, needs_message: bool = True) -> Reply:

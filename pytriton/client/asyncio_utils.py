@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 import ssl
-from typing import Any, Callable
+from typing import Any
 
 from pytriton.client._aio_transport import AioTransport
 from pytriton.client._call import Call, Deadline, Speaker
-from pytriton.client._url import TritonUrl
-from pytriton.client.exceptions import PyTritonClientInferenceServerError
-from pytriton.client.utils import (
-    ModelState,
-    is_final,
-    model_config_of_metadata,
-    model_timeout,
-    pauses,
-    probe,
-    server_timeout,
-    state_in,
-    untrusted,
-    version_text,
+from pytriton.client._steps import (
+    read_config,
+    run_steps_async,
+    wait_for_loaded,
+    wait_for_model,
+    wait_for_server,
 )
-from pytriton.model_config.parser import ModelConfigParser
+from pytriton.client._url import TritonUrl
+from pytriton.client.utils import ModelState, state_in
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
 __all__ = [
@@ -112,12 +106,8 @@ async def asyncio_get_model_config(
     """
     deadline = Deadline(timeout_s)
     await asyncio_wait_for_model_ready(client, model_name, model_version, timeout_s)
-    version = version_text(model_version)
-    config = await client.call(client.speaker.model_config(model_name, version), deadline)
-    if config is None:
-        found = await client.call(client.speaker.model_metadata(model_name, version), deadline)
-        return model_config_of_metadata(found, model_name)
-    return ModelConfigParser.from_dict(config)
+    steps = read_config(client.speaker, model_name, model_version, deadline)
+    return await run_steps_async(steps, client.call)
 
 
 async def asyncio_wait_for_server_ready(
@@ -136,13 +126,8 @@ async def asyncio_wait_for_server_ready(
         PyTritonClientTimeoutError: It was not in time.
         PyTritonClientInferenceServerError: It refuses to tell.
     """
-    deadline = Deadline(timeout_s)
-    speaker = client.speaker
-    if not (
-        await _wait(client, speaker.server_ready, deadline, sleep_time_s)
-        and await _wait(client, speaker.server_live, deadline, sleep_time_s)
-    ):
-        raise server_timeout()
+    steps = wait_for_server(client.speaker, Deadline(timeout_s), _longest(sleep_time_s))
+    await run_steps_async(steps, client.call)
 
 
 async def asyncio_wait_for_model_status_loaded(
@@ -165,13 +150,10 @@ async def asyncio_wait_for_model_status_loaded(
         PyTritonClientTimeoutError: It was not in time.
         PyTritonClientInferenceServerError: The server refuses to tell.
     """
-    version = version_text(model_version)
-
-    def ask() -> Call:
-        return client.speaker.model_ready(model_name, version)
-
-    if not await _wait(client, ask, Deadline(timeout_s), sleep_time_s):
-        raise model_timeout(model_name, model_version)
+    steps = wait_for_loaded(
+        client.speaker, model_name, model_version, Deadline(timeout_s), _longest(sleep_time_s)
+    )
+    await run_steps_async(steps, client.call)
 
 
 async def asyncio_wait_for_model_ready(
@@ -192,29 +174,9 @@ async def asyncio_wait_for_model_ready(
         PyTritonClientTimeoutError: They were not in time.
         PyTritonClientInferenceServerError: The server refuses to tell.
     """
-    deadline = Deadline(timeout_s)
-    await asyncio_wait_for_server_ready(client, None, timeout_s)
-    left = deadline.left() if timeout_s > 0 else 0.0
-    await asyncio_wait_for_model_status_loaded(client, model_name, None, model_version, left)
+    steps = wait_for_model(client.speaker, model_name, model_version, timeout_s)
+    await run_steps_async(steps, client.call)
 
 
-async def _wait(
-    client: AsyncioServerClient,
-    make: Callable[[], Call],
-    deadline: Deadline,
-    longest_pause_s: float | None,
-) -> bool:
-    """Asks until the answer is yes; False: it was not in time."""
-    for pause in pauses(deadline):
-        try:
-            if await client.call(make(), probe(deadline)):
-                return True
-        except ssl.SSLCertVerificationError as error:
-            raise untrusted(error) from error
-        except OSError:
-            pass
-        except PyTritonClientInferenceServerError as error:
-            if is_final(error):
-                raise
-        await asyncio.sleep(pause if longest_pause_s is None else min(pause, longest_pause_s))
-    return False
+def _longest(pause_s: float | None) -> float:
+    return math.inf if pause_s is None else pause_s

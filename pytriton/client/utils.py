@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import enum
-import ssl
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytriton.client._call import Deadline
 from pytriton.client._grpc import GrpcSpeaker
 from pytriton.client._http import HttpSpeaker
 from pytriton.client._server_client import ServerClient
-from pytriton.client._url import TritonUrl
-from pytriton.client.exceptions import (
-    PyTritonClientInferenceServerError,
-    PyTritonClientTimeoutError,
+from pytriton.client._steps import (
+    LATEST_MODEL_VERSION,
+    model_config_of_metadata,
+    read_config,
+    run_steps,
+    wait_for_model,
+    wait_for_server,
 )
-from pytriton.model_config.parser import ModelConfigParser
+from pytriton.client._url import TritonUrl
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
 __all__ = [
@@ -37,10 +38,6 @@ __all__ = [
 _DEFAULT_NETWORK_TIMEOUT_S = 60.0
 _DEFAULT_WAIT_FOR_SERVER_READY_TIMEOUT_S = 60.0
 _DEFAULT_WAIT_FOR_MODEL_TIMEOUT_S = 300.0
-LATEST_MODEL_VERSION = "<latest>"
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 1.0
-# Answers that waiting does not change.
-_FINAL = ("401", "403", "UNIMPLEMENTED", "PERMISSION_DENIED", "UNAUTHENTICATED")
 
 States = dict[tuple[str, str], "ModelState"]
 
@@ -152,12 +149,8 @@ def get_model_config(
     seconds = _DEFAULT_WAIT_FOR_MODEL_TIMEOUT_S if timeout_s is None else timeout_s
     deadline = Deadline(seconds)
     wait_for_model_ready(client, model_name, model_version, seconds)
-    version = version_text(model_version)
-    config = client.get_model_config(model_name, version, deadline)
-    if config is None:
-        metadata = client.get_model_metadata(model_name, version, deadline)
-        return model_config_of_metadata(metadata, model_name)
-    return ModelConfigParser.from_dict(config)
+    steps = read_config(client.speaker, model_name, model_version, deadline)
+    return run_steps(steps, client.call)
 
 
 def wait_for_server_ready(
@@ -177,7 +170,7 @@ def wait_for_server_ready(
         PyTritonClientInferenceServerError: It refuses to tell.
     """
     seconds = _DEFAULT_WAIT_FOR_SERVER_READY_TIMEOUT_S if timeout_s is None else timeout_s
-    _wait_for_server(client, Deadline(seconds))
+    run_steps(wait_for_server(client.speaker, Deadline(seconds)), client.call)
 
 
 def wait_for_model_ready(
@@ -201,116 +194,5 @@ def wait_for_model_ready(
         PyTritonClientInferenceServerError: The server refuses to tell.
     """
     seconds = _DEFAULT_WAIT_FOR_MODEL_TIMEOUT_S if timeout_s is None else timeout_s
-    deadline = Deadline(seconds)
-    _wait_for_server(client, deadline)
-    version = version_text(model_version)
-    for pause in pauses(deadline):
-        if _answers(lambda: client.is_model_ready(model_name, version, probe(deadline))):
-            return
-        time.sleep(pause)
-    raise model_timeout(model_name, model_version)
-
-
-def version_text(version: str | None) -> str:
-    """A version as the wire has it; empty: the latest."""
-    return "" if version in (None, LATEST_MODEL_VERSION) else str(version)
-
-
-def model_timeout(name: str, version: str | None) -> PyTritonClientTimeoutError:
-    """What waiting for a model raises."""
-    shown = version_text(version) or LATEST_MODEL_VERSION
-    return PyTritonClientTimeoutError(f"Waiting for model {name}/{shown} to be ready timed out.")
-
-
-def server_timeout() -> PyTritonClientTimeoutError:
-    """What waiting for a server raises."""
-    return PyTritonClientTimeoutError("Waiting for server to be ready timed out.")
-
-
-def pauses(deadline: Deadline) -> Iterator[float]:
-    """Seconds to sleep between tries, growing; ends at the deadline, but lets one try happen."""
-    pause = _FIRST_PAUSE_S
-    while True:
-        yield min(pause, deadline.left())
-        if not deadline.left():
-            return
-        pause = min(pause * 1.5, _LONGEST_PAUSE_S)
-
-
-def probe(deadline: Deadline) -> Deadline:
-    """Bounds one try; asking once with a time-out of 0 gets a moment."""
-    return deadline if deadline.seconds > 0 else Deadline(1.0)
-
-
-def is_final(error: PyTritonClientInferenceServerError) -> bool:
-    """The server refuses for good, so that waiting is of no use."""
-    return error.status in _FINAL or "restricted" in error.message
-
-
-def untrusted(error: ssl.SSLCertVerificationError) -> PyTritonClientTimeoutError:
-    """What waiting for a server raises at once whose certificate nobody vouches for."""
-    return PyTritonClientTimeoutError(f"expected a server that can be trusted, got: {error}")
-
-
-def _answers(ask: Any) -> bool:
-    try:
-        return bool(ask())
-    except ssl.SSLCertVerificationError as error:
-        raise untrusted(error) from error
-    except OSError:
-        return False
-    except PyTritonClientInferenceServerError as error:
-        if is_final(error):
-            raise
-        return False
-
-
-def _wait_for_server(client: ServerClient, deadline: Deadline) -> None:
-    for pause in pauses(deadline):
-        if _answers(
-            lambda: (
-                client.is_server_ready(probe(deadline)) and client.is_server_live(probe(deadline))
-            )
-        ):
-            return
-        time.sleep(pause)
-    raise server_timeout()
-
-
-def model_config_of_metadata(metadata: Mapping[str, Any], model_name: str) -> TritonModelConfig:
-    """What can be known of a model on a server that tells no configuration.
-
-    Whether it takes batches is not told: it is taken as a model without, whose shapes are whole.
-
-    Args:
-        metadata: As the metadata endpoint gives it.
-        model_name: Of the model.
-
-    Raises:
-        PyTritonModelConfigError: A tensor has no name or type.
-    """
-
-    def specs(items: Iterable[Mapping[str, Any]], kind: str) -> Any:
-        return [
-            ModelConfigParser.rewrite_io_spec(
-                {
-                    "name": item.get("name"),
-                    "data_type": f"TYPE_{_TYPE_NAMES.get(item['datatype'], item['datatype'])}",
-                    "dims": item.get("shape") or [1],
-                },
-                kind,
-                index,
-            )
-            for index, item in enumerate(items)
-        ] or None
-
-    return TritonModelConfig(
-        model_name=metadata.get("name") or model_name,
-        batching=False,
-        max_batch_size=0,
-        inputs=specs(metadata.get("inputs") or (), "input"),
-        outputs=specs(metadata.get("outputs") or (), "output"),
-    )
-
-
-_TYPE_NAMES = {"BYTES": "STRING"}
+    steps = wait_for_model(client.speaker, model_name, model_version, seconds)
+    run_steps(steps, client.call)
