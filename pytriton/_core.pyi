@@ -143,6 +143,9 @@ class Stream:
 def option_table() -> list[dict[str, Any]]:
     """Every option: name, type, default, minimum, maximum, unit, group, help, active."""
 
+def config_text_to_json(text: str, path: str) -> str:
+    """config.pbtxt as JSON; `path` is for messages. Raises PyTritonError with line and column."""
+
 def guard_process() -> None:
     """Survives clients that shrink their shared memory. For programs that are servers."""
 

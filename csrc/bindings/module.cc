@@ -12,6 +12,7 @@
 #include "bindings/process.h"
 #include "bindings/server_py.h"
 #include "bindings/stream.h"
+#include "server/config_json.h"
 
 namespace py = pybind11;
 
@@ -53,6 +54,12 @@ py::list OptionTable() {
   return rows;
 }
 
+py::str ConfigJson(const std::string& text, const std::string& path) {
+  const pt::Result<std::string> json = pt::server::ConfigTextToJson(text, path);
+  pt::bindings::ThrowIfError(json.status());
+  return Text(*json);
+}
+
 int ImportNumpy() {
   import_array1(-1);
   return 0;
@@ -70,6 +77,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   pt::bindings::AddCudaMemoryType(&module);
   pt::bindings::AddStreamType(module.ptr());
   module.def("option_table", &OptionTable, "Every option of the server, one dict a row.");
+  module.def("config_text_to_json", &ConfigJson, py::arg("text"), py::arg("path"),
+             "config.pbtxt as JSON; raises PyTritonError with line and column.");
   module.def("tune_process", &pt::bindings::TuneProcess,
              "Keeps freed memory in the process. For programs that are servers.");
   module.def(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from pytriton.exceptions import PyTritonModelConfigError
+from pytriton.exceptions import PyTritonError, PyTritonModelConfigError
 from pytriton.model_config.common import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
 from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec, TritonModelConfig
 
@@ -79,15 +80,19 @@ class ModelConfigParser:
             config_path: The file.
 
         Raises:
-            PyTritonModelConfigError: As from_dict.
-            ImportError: tritonclient and protobuf, which read the text form, are not installed.
+            PyTritonModelConfigError: As from_dict; or the text is none, with line and column.
+            OSError: The file can't be read.
         """
-        from google.protobuf import json_format, text_format  # type: ignore[import-untyped]
-        from tritonclient.grpc import model_config_pb2
+        from pytriton import _core
 
-        message = model_config_pb2.ModelConfig()
-        text_format.Parse(pathlib.Path(config_path).read_text(encoding="utf-8"), message)
-        return cls.from_dict(json_format.MessageToDict(message, preserving_proto_field_name=True))
+        path = pathlib.Path(config_path)
+        try:
+            config = json.loads(
+                _core.config_text_to_json(path.read_text(encoding="utf-8"), str(path))
+            )
+        except PyTritonError as error:
+            raise PyTritonModelConfigError(str(error)) from error
+        return cls.from_dict(config)
 
     @staticmethod
     def rewrite_io_spec(item: Mapping[str, Any], io_type: str, idx: int) -> TensorSpec:
