@@ -10,6 +10,7 @@ from typing import Any, Union
 
 from pytriton import _core
 from pytriton._triton_config import TritonConfig, environment_values, field_types
+from pytriton.exceptions import PyTritonValidationError
 
 LOGGER = logging.getLogger("pytriton.triton")
 
@@ -67,10 +68,44 @@ def _to_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+# Why options have no effect, by the beginning of their names.
+_WHY = {
+    "grpc-keepalive": "clients' pings are answered, the server sends none",
+    "grpc-http2": "pings are not counted",
+    "http-thread-count": "loop-threads serves all protocols",
+    "grpc-infer-thread-count": "loop-threads serves all protocols",
+    "buffer-manager-thread-count": "the instance's thread gathers",
+    "sagemaker-thread-count": "loop-threads serves all protocols",
+    "vertex-ai-thread-count": "loop-threads serves all protocols",
+    "grpc-infer-allocation-pool-size": "requests need no pool",
+    "cache-directory": "the cache is built in",
+    "allow-gpu-metrics": "there are none of GPUs",
+}
+
+
 def warn_of_ineffective(options: OptionTexts) -> None:
-    """One warning that names the options which the core accepts without effect."""
+    """One warning that names the options which the core accepts without effect, and why.
+
+    Raises:
+        PyTritonValidationError: TLS is asked for: nobody may take cleartext for it.
+    """
+    if options.get("grpc-use-ssl") == "true" or options.get("grpc-use-ssl-mutual") == "true":
+        raise PyTritonValidationError(
+            "grpc_use_ssl: expected a server that speaks TLS, got this one, which speaks cleartext "
+            "only; put a proxy with the certificate before it, and leave grpc_use_ssl out"
+        )
     ineffective = [
         row["name"] for row in _core.option_table() if row["name"] in options and not row["active"]
     ]
     if ineffective:
-        LOGGER.warning("These options have no effect in this version: %s", ", ".join(ineffective))
+        LOGGER.warning(
+            "These options have no effect in this version: %s",
+            ", ".join(name + _why(name) for name in ineffective),
+        )
+
+
+def _why(name: str) -> str:
+    for beginning, reason in _WHY.items():
+        if name.startswith(beginning):
+            return f" ({reason})"
+    return ""

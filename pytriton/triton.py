@@ -133,6 +133,8 @@ class Triton(TritonBase):
             workspace = Workspace(workspace)
         self._workspace = workspace
         self._policy = triton_lifecycle_policy or _default_policy(config)
+        if triton_lifecycle_policy is not None and triton_lifecycle_policy.local_model_store:
+            LOGGER.info("local_model_store has no effect: bound models need no files.")
         # Servers whose callables outlived the exit timeout: dropping one would wait for them.
         self._unfinished: list[_core.Server] = []
         # Whether other processes may attach models, given the token where one is asked for.

@@ -115,6 +115,20 @@ def test_options_without_effect_give_one_warning(caplog):
     assert "http-thread-count" in caplog.text
 
 
+def test_ineffective_options_say_why(caplog):
+    with caplog.at_level(logging.WARNING):
+        Triton(config=TritonConfig(grpc_keepalive_time=5, http_thread_count=3))._core_options()
+    assert "grpc-keepalive-time (clients' pings are answered, the server sends none)" in caplog.text
+    assert "http-thread-count (loop-threads serves all protocols)" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["grpc_use_ssl", "grpc_use_ssl_mutual"])
+def test_nobody_gets_cleartext_who_asked_for_tls(name):
+    with pytest.raises(PyTritonValidationError, match="TLS"):
+        Triton(config=TritonConfig(**{name: True})).run()
+    Triton(config=TritonConfig(**{name: False}))._core_options()
+
+
 def test_bad_option_value_says_what_was_expected():
     with pytest.raises(PyTritonValidationError, match="http-port"):
         Triton(options={"http-port": 70000}).run()
