@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pytriton import _http1, _http2
+from pytriton.client._aio_links import GrpcLink, HttpLink
 from pytriton.client._call import Call, Deadline, Reply, Unprocessed, retry_pause
-from pytriton.client._connection import Session, tls_context
+from pytriton.client._connection import tls_context
 from pytriton.client._resolver import Resolver
 from pytriton.client._url import TritonUrl
 from pytriton.client._wire import (
@@ -31,146 +31,6 @@ from pytriton.client._wire import (
 __all__ = ["AioTransport"]
 
 _MAX_IDLE = 256  # connections kept open without a call
-
-
-class _Link(asyncio.BufferedProtocol):
-    """A connection: what arrives goes into the session, whoever waits is woken."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.transport: Any = None
-        self.error: Exception | None = None  # why nothing works any more
-        self.is_paused = False
-        self.drained: list[asyncio.Future[None]] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def get_buffer(self, sizehint: int) -> Any:
-        return self.session.get_buffer(sizehint)
-
-    def buffer_updated(self, nbytes: int) -> None:
-        try:
-            self.session.buffer_updated(nbytes)
-        except Exception as error:
-            self.fail(ConnectionError(str(error)))
-        else:
-            self.wake()
-
-    def eof_received(self) -> bool:
-        try:
-            self.session.eof_received()
-        except ValueError as error:
-            self.fail(ConnectionError(str(error)))
-        else:
-            self.wake()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.fail(exc or ConnectionResetError("the server closed the connection"))
-
-    def pause_writing(self) -> None:
-        self.is_paused = True
-
-    def resume_writing(self) -> None:
-        self.is_paused = False
-        for future in self.drained:
-            if not future.done():
-                future.set_result(None)
-        self.drained.clear()
-
-    def fail(self, error: Exception) -> None:
-        """Ends the connection; everybody who waits gets the error."""
-        if self.error is None:
-            self.error = error
-            self.transport.abort()
-            self.resume_writing()
-            self.wake()
-
-    def wake(self) -> None:
-        """The session has news."""
-
-    async def drain(self) -> None:
-        """Waits until the socket takes more."""
-        if self.is_paused and self.error is None:
-            future = asyncio.get_running_loop().create_future()
-            self.drained.append(future)
-            await future
-
-
-class _HttpLink(_Link):
-    session: _http1.Http1Session
-
-    def __init__(self) -> None:
-        super().__init__(_http1.Http1Session())
-        self.waiter: asyncio.Future[None] | None = None
-
-    def wake(self) -> None:
-        waiter = self.waiter
-        if waiter is not None and not waiter.done():
-            if self.session.is_done:
-                waiter.set_result(None)
-            elif self.error is not None:
-                waiter.set_exception(self.error)
-
-    @property
-    def is_usable(self) -> bool:
-        return self.error is None and self.session.is_reusable and not self.transport.is_closing()
-
-
-class _GrpcLink(_Link):
-    session: _http2.Http2Session
-
-    def __init__(self) -> None:
-        super().__init__(_http2.Http2Session())
-        self._will_flush = False
-
-    def wake(self) -> None:
-        for stream in self.session.touched:
-            waiter = stream.user
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
-        self.session.touched.clear()
-        if self.error is not None or not self.session.is_usable:
-            self._check_end()
-        self.flush()
-
-    def flush_soon(self) -> None:
-        """Flushes when all tasks that are ready now have had their turn: one write for all."""
-        if not self._will_flush:
-            self._will_flush = True
-            asyncio.get_running_loop().call_soon(self._flush_now)
-
-    def _flush_now(self) -> None:
-        self._will_flush = False
-        try:
-            self.flush()
-        except ValueError as error:
-            self.fail(ConnectionError(str(error)))
-
-    def _check_end(self) -> None:
-        """Streams whose connection has gone will never close by themselves."""
-        if self.error is not None:
-            for stream in self.session.streams:
-                if stream.user is not None and not stream.user.done():
-                    stream.user.set_result(None)
-
-    def flush(self) -> None:
-        if self.error is None:
-            while self.session.wants_write and not self.is_paused:
-                output = self.session.take_output()
-                if not output:
-                    break
-                self.transport.write(output)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self.error is None:
-            self.flush()
-
-    @property
-    def is_usable(self) -> bool:
-        return self.error is None and self.session.is_usable and not self.transport.is_closing()
 
 
 class _Alarms:
@@ -222,10 +82,10 @@ class AioTransport:
         self.url = url
         self._tls = tls_context(url, tls)
         self._resolver = Resolver(url)
-        self._idle: list[_HttpLink] = []
-        self._busy: set[_HttpLink] = set()
-        self._shared: _GrpcLink | None = None
-        self._opening: asyncio.Task[_GrpcLink] | None = None
+        self._idle: list[HttpLink] = []
+        self._busy: set[HttpLink] = set()
+        self._shared: GrpcLink | None = None
+        self._opening: asyncio.Task[GrpcLink] | None = None
         self._is_closed = False
         self._alarms = _Alarms()
         self._fields = GrpcFields(url)
@@ -233,7 +93,7 @@ class AioTransport:
     async def close(self) -> None:
         """Ends all connections, also those with calls under way. Idempotent."""
         self._is_closed = True
-        links: list[_Link] = [*self._idle, *self._busy]
+        links: list[HttpLink | GrpcLink] = [*self._idle, *self._busy]
         if self._shared is not None:
             links.append(self._shared)
         self._idle, self._shared = [], None
@@ -303,14 +163,14 @@ class AioTransport:
             self._leave(link, stream)
 
     async def _http(self, call: Call, deadline: Deadline) -> Reply:
-        link: _HttpLink | None = None
+        link: HttpLink | None = None
         while self._idle and link is None:
             link = self._idle.pop()
             if not link.is_usable:
                 link.transport.abort()
                 link = None
         if link is None:
-            link = await self._connect(_HttpLink, deadline)
+            link = await self._connect(HttpLink, deadline)
         self._busy.add(link)
         session = link.session
         is_done = False
@@ -349,7 +209,7 @@ class AioTransport:
         finally:
             self._leave(link, stream)
 
-    async def _news(self, link: _GrpcLink, stream: Any, deadline: Deadline) -> None:
+    async def _news(self, link: GrpcLink, stream: Any, deadline: Deadline) -> None:
         """Waits until the stream has messages or has ended."""
         if link.error is not None:
             raise link.error
@@ -362,12 +222,12 @@ class AioTransport:
             raise link.error
 
     @staticmethod
-    def _leave(link: _GrpcLink, stream: Any) -> None:
+    def _leave(link: GrpcLink, stream: Any) -> None:
         if not stream.is_closed and link.error is None:
             link.session.cancel(stream)
             link.flush_soon()
 
-    async def _grpc_link(self, deadline: Deadline) -> _GrpcLink:
+    async def _grpc_link(self, deadline: Deadline) -> GrpcLink:
         """The shared connection; the first caller opens it, the others wait for that."""
         while True:
             if self._is_closed:
@@ -375,11 +235,11 @@ class AioTransport:
             if self._shared is not None and self._shared.is_usable:
                 return self._shared
             if self._opening is None:
-                self._opening = asyncio.ensure_future(self._connect(_GrpcLink, deadline))
+                self._opening = asyncio.ensure_future(self._connect(GrpcLink, deadline))
                 self._opening.add_done_callback(self._opened)
             await asyncio.wait_for(asyncio.shield(self._opening), max(deadline.left(), 1e-3))
 
-    def _opened(self, task: asyncio.Task[_GrpcLink]) -> None:
+    def _opened(self, task: asyncio.Task[GrpcLink]) -> None:
         self._opening = None
         if not task.cancelled() and task.exception() is None:
             if self._is_closed:

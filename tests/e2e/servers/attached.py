@@ -24,7 +24,7 @@ async def wait(requests):
     """Until the process ends."""
     import asyncio
 
-    print("waiting", flush=True)
+    print("waiting " * len(requests), flush=True)
     await asyncio.Event().wait()
 
 

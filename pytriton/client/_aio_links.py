@@ -1,0 +1,155 @@
+"""Connections of the asyncio clients: what arrives goes into a session, whoever waits is woken."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pytriton import _http1, _http2
+from pytriton.client._connection import Session
+
+__all__ = ["GrpcLink", "HttpLink"]
+
+
+class _Link(asyncio.BufferedProtocol):
+    """A connection: what arrives goes into the session, whoever waits is woken."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.transport: Any = None
+        self.error: Exception | None = None  # why nothing works any more
+        self.is_paused = False
+        self.drained: list[asyncio.Future[None]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self.session.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            self.session.buffer_updated(nbytes)
+        except Exception as error:
+            self.fail(ConnectionError(str(error)))
+        else:
+            self.wake()
+
+    def eof_received(self) -> bool:
+        try:
+            self.session.eof_received()
+        except ValueError as error:
+            self.fail(ConnectionError(str(error)))
+        else:
+            self.wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.fail(exc or ConnectionResetError("the server closed the connection"))
+
+    def pause_writing(self) -> None:
+        self.is_paused = True
+
+    def resume_writing(self) -> None:
+        self.is_paused = False
+        for future in self.drained:
+            if not future.done():
+                future.set_result(None)
+        self.drained.clear()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the connection; everybody who waits gets the error."""
+        if self.error is None:
+            self.error = error
+            self.transport.abort()
+            self.resume_writing()
+            self.wake()
+
+    def wake(self) -> None:
+        """The session has news."""
+
+    async def drain(self) -> None:
+        """Waits until the socket takes more."""
+        if self.is_paused and self.error is None:
+            future = asyncio.get_running_loop().create_future()
+            self.drained.append(future)
+            await future
+
+
+class HttpLink(_Link):
+    """Carries one HTTP call at a time."""
+
+    session: _http1.Http1Session
+
+    def __init__(self) -> None:
+        super().__init__(_http1.Http1Session())
+        self.waiter: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            if self.session.is_done:
+                waiter.set_result(None)
+            elif self.error is not None:
+                waiter.set_exception(self.error)
+
+    @property
+    def is_usable(self) -> bool:
+        return self.error is None and self.session.is_reusable and not self.transport.is_closing()
+
+
+class GrpcLink(_Link):
+    """Carries any number of gRPC calls."""
+
+    session: _http2.Http2Session
+
+    def __init__(self) -> None:
+        super().__init__(_http2.Http2Session())
+        self._will_flush = False
+
+    def wake(self) -> None:
+        for stream in self.session.touched:
+            waiter = stream.user
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        self.session.touched.clear()
+        if self.error is not None or not self.session.is_usable:
+            self._check_end()
+        self.flush()
+
+    def flush_soon(self) -> None:
+        """Flushes when all tasks that are ready now have had their turn: one write for all."""
+        if not self._will_flush:
+            self._will_flush = True
+            asyncio.get_running_loop().call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._will_flush = False
+        try:
+            self.flush()
+        except ValueError as error:
+            self.fail(ConnectionError(str(error)))
+
+    def _check_end(self) -> None:
+        """Streams whose connection has gone will never close by themselves."""
+        if self.error is not None:
+            for stream in self.session.streams:
+                if stream.user is not None and not stream.user.done():
+                    stream.user.set_result(None)
+
+    def flush(self) -> None:
+        if self.error is None:
+            while self.session.wants_write and not self.is_paused:
+                output = self.session.take_output()
+                if not output:
+                    break
+                self.transport.write(output)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.error is None:
+            self.flush()
+
+    @property
+    def is_usable(self) -> bool:
+        return self.error is None and self.session.is_usable and not self.transport.is_closing()
