@@ -39,9 +39,11 @@ class WorkerAsks : public std::enable_shared_from_this<WorkerAsks> {
   bool OnSubmit(std::string_view message, Resolve resolve);
   bool OnCancel(std::string_view message) EXCLUDES(mu_);
   bool OnMetrics(std::string_view message);
+  // Has the worker ask its model whether it is ready; the answer comes through the ring.
+  void AskIsReady() EXCLUDES(mu_) { Send(Frame::kIsReady, 0, {}); }
 
  private:
-  enum class Frame : uint32_t { kCallReply = 1, kInnerResponse = 2 };
+  enum class Frame : uint32_t { kCallReply = 1, kInnerResponse = 2, kIsReady = 3 };
 
   void Reply(uint64_t number, const Result<std::string>& json) EXCLUDES(mu_);
   void SendResponse(uint64_t number, InnerResponse&& response, Finality finality) EXCLUDES(mu_);

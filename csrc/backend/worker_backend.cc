@@ -123,6 +123,10 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   return keeper;
 }
 
+std::string Beside(const std::string& program, const std::string& name) {
+  return program.substr(0, program.rfind('/') + 1) + name;
+}
+
 class WorkerBackend final : public Backend {
  public:
   WorkerBackend(std::shared_ptr<const WorkerModel> model, ModelConfig config,
@@ -149,10 +153,13 @@ class WorkerBackend final : public Backend {
   }
 
   Status Health() const override {
+    Status first;
     for (const auto& keeper : keepers_) {
-      if (keeper->is_ready()) return {};
+      Status status = keeper->Health();
+      if (status.ok()) return status;
+      if (first.ok()) first = std::move(status);
     }
-    return Unavailable("Stub process '" + InstanceName(config_, 0) + "' is not healthy.");
+    return first;
   }
 
  private:
@@ -199,7 +206,10 @@ Result<std::unique_ptr<WorkerBackends>> WorkerBackends::Create(WorkerBackendOpti
 }
 
 WorkerBackends::WorkerBackends(WorkerBackendOptions options, std::unique_ptr<WorkerMonitor> monitor)
-    : options_(std::move(options)), monitor_(std::move(monitor)) {}
+    : options_(std::move(options)),
+      environments_(options_.interpreter, Beside(options_.program, "_unpack.py"),
+                    options_.load_limit),
+      monitor_(std::move(monitor)) {}
 
 WorkerBackends::~WorkerBackends() = default;
 
@@ -223,8 +233,8 @@ Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource&
                       "', try specifying runtime on the model configuration.");
     }
   }
-  PT_ASSIGN_OR_RETURN(model->environment, ResolveEnvironment(source.parameters, source.model_dir,
-                                                             options_.interpreter));
+  PT_ASSIGN_OR_RETURN(model->environment,
+                      environments_.Resolve(source.parameters, source.model_dir));
   model->environment.variables.push_back(SettingsOf(options_, source.backend));
   return std::unique_ptr<BackendLoader>(std::make_unique<WorkerLoader>(std::move(model)));
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/worker_environment.h"
 #include "backend/worker_process.h"
 #include "base/clock.h"
 #include "infer/backend_loader.h"
@@ -41,6 +42,7 @@ class WorkerBackends {
   WorkerBackends(WorkerBackendOptions options, std::unique_ptr<WorkerMonitor> monitor);
 
   const WorkerBackendOptions options_;
+  WorkerEnvironments environments_;
   const std::unique_ptr<WorkerMonitor> monitor_;
   WorkerHub hub_;
 };

@@ -1,13 +1,16 @@
 // Which interpreter a model's workers run with: the server's own, one that is named, or that of an
 // environment (a directory, or an archive that is unpacked once).
 //
-// Thread rule: pure functions, but they read and write files and may take long.
+// Thread rule: thread-safe; Resolve reads and writes files and may take long. Owner rule: owns the
+// directories that archives were unpacked to; they go with it.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace pt::backend {
@@ -17,11 +20,30 @@ struct WorkerEnvironment {
   std::vector<std::string> variables;  // "NAME=value", to be added
 };
 
-// From the model parameters PYTHON and EXECUTION_ENV_PATH ($$TRITON_MODEL_DIRECTORY is replaced).
-// `interpreter`: without them; also unpacks archives. Errors: InvalidArgument, NotFound; the texts
-// name the path.
-Result<WorkerEnvironment> ResolveEnvironment(const std::map<std::string, std::string>& parameters,
-                                             const std::string& model_dir,
-                                             const std::string& interpreter);
+class WorkerEnvironments {
+ public:
+  // `interpreter`: for models that name none, and to run `program` (_unpack.py).
+  WorkerEnvironments(std::string interpreter, std::string program, Duration limit);
+  ~WorkerEnvironments();
+  WorkerEnvironments(const WorkerEnvironments&) = delete;
+  WorkerEnvironments& operator=(const WorkerEnvironments&) = delete;
+
+  // From the model parameters PYTHON and EXECUTION_ENV_PATH ($$TRITON_MODEL_DIRECTORY is replaced).
+  // Errors: InvalidArgument; the texts name the path, and what is wrong with an archive.
+  Result<WorkerEnvironment> Resolve(const std::map<std::string, std::string>& parameters,
+                                    const std::string& model_dir) EXCLUDES(mu_);
+
+ private:
+  // The directory that the archive at `path` was unpacked to, now or before.
+  Result<std::string> Unpacked(const std::string& path) EXCLUDES(mu_);
+  Status Unpack(const std::string& path, const std::string& directory);
+
+  const std::string interpreter_;
+  const std::string program_;
+  const Duration limit_;
+  Mutex mu_;  // held while one unpacks: a second load of the same archive waits for it
+  std::string home_ GUARDED_BY(mu_);
+  std::map<std::string, std::string> unpacked_ GUARDED_BY(mu_);  // by path, time and size
+};
 
 }  // namespace pt::backend

@@ -12,6 +12,7 @@ namespace pt::backend {
 namespace {
 
 constexpr uint16_t kAllOutputs = 0xFFFF;
+constexpr size_t kMostIds = 256;  // characters of request ids in a line of the log
 
 // A slot of the worker's response memory, until the answer was sent.
 class ResultBlock final : public Block {
@@ -269,13 +270,18 @@ Status WorkerFlights::NotHealthy(const std::string& text) const {
                   "', message: " + text);
 }
 
-void WorkerFlights::FailBatch(uint32_t sequence, const std::string& text) {
+std::string WorkerFlights::FailBatch(uint32_t sequence, const std::string& text) {
+  std::string ids;
   for (Flight& flight : flights_) {
     if (!flight.request || flight.sequence != sequence) continue;
+    if (ids.size() < kMostIds && !flight.request->id.empty()) {
+      ids += (ids.empty() ? "" : ", ") + flight.request->id;
+    }
     InferResponse response;
     response.status = NotHealthy(text);
     Deliver(&flight, std::move(response), Finality::kFinal);
   }
+  return ids.empty() ? "<id_unknown>" : ids;
 }
 
 void WorkerFlights::FailAll(uint32_t begun, const std::string& text) {

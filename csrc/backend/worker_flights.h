@@ -44,8 +44,9 @@ class WorkerFlights {
   // The worker dropped a request that has no final response.
   void OnRelease(uint64_t key);
   void OnReschedule(uint64_t key);
-  // `execute` raised: what is unanswered of the batch fails with the text that clients see.
-  void FailBatch(uint32_t sequence, const std::string& text);
+  // `execute` raised: what is unanswered of the batch fails with the text that clients see. The ids
+  // of these requests, for the log.
+  std::string FailBatch(uint32_t sequence, const std::string& text);
   // The worker is dead. Requests of batches up to `begun` fail; the others are given back to their
   // scheduler.
   void FailAll(uint32_t begun, const std::string& text);

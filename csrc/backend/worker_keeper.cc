@@ -15,6 +15,9 @@ constexpr Duration kLivedLong = std::chrono::seconds(10);
 
 Status GivenUp() { return Unavailable("the load was given up"); }
 
+// In the answer to kInitialize, as _worker.py writes it.
+constexpr std::string_view kHasIsReady = "\"has_is_ready\": true";
+
 // The first replacement comes at once; those of a worker that keeps dying within a second.
 milliseconds DelayAfterDeath(int quick_deaths) {
   return quick_deaths == 0
@@ -62,6 +65,7 @@ Result<std::string> WorkerKeeper::Complete(std::string_view setup, std::string_v
 Status WorkerKeeper::LoadInto(WorkerProcess* process) {
   auto reply = process->Ask(ToWorker::kSetup, setup_, Deadline());
   if (reply.ok()) reply = process->Ask(ToWorker::kInitialize, arguments_, Deadline());
+  if (reply.ok() && reply->find(kHasIsReady) != std::string::npos) process->readiness()->Watch();
   return reply.ok() ? Status() : reply.status();
 }
 
@@ -108,9 +112,12 @@ Result<std::shared_ptr<WorkerProcess>> WorkerKeeper::Wait(FunctionRef<void()> pa
   }
 }
 
-bool WorkerKeeper::is_ready() const {
+Status WorkerKeeper::Health() const {
   MutexLock lock(&mu_);
-  return state_ == State::kReady && !process_->is_dead();
+  if (state_ != State::kReady || process_->is_dead()) {
+    return Unavailable("Stub process '" + spec_.instance_name + "' is not healthy.");
+  }
+  return process_->readiness()->status();
 }
 
 void WorkerKeeper::OnDeath(const WorkerProcess* process) {

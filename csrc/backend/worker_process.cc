@@ -47,6 +47,7 @@ WorkerProcess::WorkerProcess(const WorkerHub& hub, const WorkerSpec& spec)
       instance_name_(spec.instance_name),
       loans_(std::make_shared<WorkerLoans>(hub.pool)),
       asks_(std::make_shared<WorkerAsks>(hub.services, hub.monitor, loans_, spec.instance_name)),
+      readiness_(std::make_shared<WorkerReadiness>(hub.monitor, asks_)),
       output_(hub.logger, spec.label) {}
 
 WorkerProcess::~WorkerProcess() {
@@ -246,6 +247,9 @@ bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
     }
     case FromWorker::kCancelSubmit:
       return asks_->OnCancel(payload);
+    case FromWorker::kReady:
+      readiness_->OnAnswer(payload);
+      return true;
   }
   return false;
 }
@@ -256,7 +260,13 @@ bool WorkerProcess::OnBatchDone(std::string_view payload) {
   const auto run_ns = static_cast<int64_t>(in.Get<uint64_t>() & INT64_MAX);
   const bool has_failed = in.Get<uint8_t>() != 0;
   if (!in.ok()) return false;
-  if (has_failed) flights_->FailBatch(sequence, std::string(in.Rest()));
+  if (has_failed) {
+    const std::string text(in.Rest());
+    const std::string ids = flights_->FailBatch(sequence, text);
+    if (hub_.logger != nullptr) {
+      hub_.logger->Log(LogLevel::kError, label_, "[request id: " + ids + "] " + text);
+    }
+  }
   const int64_t before = run_ns_.load(std::memory_order_relaxed);
   run_ns_.store(before - before / 4 + run_ns / 4, std::memory_order_relaxed);
   done_.store(sequence, std::memory_order_release);

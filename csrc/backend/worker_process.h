@@ -16,6 +16,7 @@
 #include "backend/worker_loans.h"
 #include "backend/worker_monitor.h"
 #include "backend/worker_output.h"
+#include "backend/worker_readiness.h"
 #include "backend/worker_ring.h"
 #include "backend/worker_spawn.h"
 #include "base/block.h"
@@ -70,6 +71,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   Duration run_time() const {
     return std::chrono::nanoseconds(run_ns_.load(std::memory_order_relaxed));
   }
+  // What the model says of itself.
+  WorkerReadiness* readiness() const { return readiness_.get(); }
   // How it ended. REQUIRES: is_dead().
   std::string death() const EXCLUDES(mu_);
   void Kill();
@@ -102,6 +105,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::shared_ptr<SharedRegion> results_;
   const std::shared_ptr<WorkerLoans> loans_;
   const std::shared_ptr<WorkerAsks> asks_;
+  const std::shared_ptr<WorkerReadiness> readiness_;
   WorkerChild child_;
   int bell_ = -1;
   WorkerOutput output_;  // monitor's

@@ -42,6 +42,7 @@ enum class FromWorker : uint32_t {
   kCall = 9,
   kSubmit = 10,
   kCancelSubmit = 11,
+  kReady = 12,  // answers Frame::kIsReady: the reason why it isn't, or nothing
 };
 // Set in a type whose payload lies elsewhere: an offset and a size (u64 each), and a u32 that names
 // the memory.

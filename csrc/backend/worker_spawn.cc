@@ -173,6 +173,19 @@ std::optional<std::string> WorkerChild::Reap() {
   int status = 0;
   const pid_t result = waitpid(pid_, &status, WNOHANG);
   if (result == 0) return std::nullopt;
+  return Describe(result, status);
+}
+
+std::string WorkerChild::Await() {
+  int status = 0;
+  pid_t result = -1;
+  do {
+    result = waitpid(pid_, &status, 0);
+  } while (result < 0 && errno == EINTR);
+  return Describe(result, status);
+}
+
+std::string WorkerChild::Describe(pid_t result, int status) {
   is_reaped_ = true;
   if (result < 0) return "exit status unknown";  // somebody else in this process has taken it
   if (!WIFSIGNALED(status)) return "exit status " + std::to_string(WEXITSTATUS(status));

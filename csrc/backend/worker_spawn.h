@@ -36,12 +36,16 @@ class WorkerChild {
   // How it ended, once it has; empty while it runs. "exit status 3", "killed by signal 9 (Killed)".
   std::optional<std::string> Reap();
 
+  // The same, once it has ended; waits for that.
+  std::string Await();
+
   pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_; }    // readable when it has ended; -1: not supported
   int socket() const { return socket_; }  // non-blocking; end of file when it has ended
   int output() const { return output_; }  // its stdout and stderr, non-blocking
 
  private:
+  std::string Describe(pid_t result, int status);
   Status Start(const SpawnOptions& options, int socket, int output);
 
   pid_t pid_ = -1;

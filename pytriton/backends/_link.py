@@ -57,6 +57,7 @@ class Link:
         self._next_call = 1
         self._replies: Dict[int, Callable[[bool, str], None]] = {}
         self._inner: Dict[int, OnInnerResponse] = {}
+        self._is_ready: Optional[Callable[[], Optional[str]]] = None
 
     def set_names(self, inputs: List[str], outputs: List[str]) -> None:
         """The tensors of the model."""
@@ -210,6 +211,16 @@ class Link:
         """Answers a command."""
         self._ring.send(messages.REPLY, bytes([is_ok]) + text.encode("utf-8", "replace"))
 
+    def watch_ready(self, is_ready: Callable[[], Optional[str]]) -> None:
+        """Tells the server whether the model is ready, now and whenever it asks."""
+        self._is_ready = is_ready
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        if self._is_ready is not None:
+            reason = self._is_ready() or ""
+            self._ring.send(messages.READY, reason.encode("utf-8", "replace"))
+
     # --- The server's answers.
 
     def listen(self, connection: socket.socket) -> None:
@@ -231,6 +242,8 @@ class Link:
             on_reply = self._replies.pop(number, None)
             if on_reply is not None:
                 on_reply(reader.bytes(1) == b"\1", reader.bytes(len(data) - 1).decode())
+        elif kind == IS_READY:
+            threading.Thread(target=self._tell_ready, name="is_ready", daemon=True).start()
         elif kind == INNER_RESPONSE:
             outputs, error, parameters, final = self._decoder.inner_response(reader)
             on_response = self._inner.get(number)

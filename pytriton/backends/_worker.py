@@ -31,11 +31,6 @@ def _bind_to(server: int) -> None:
         os._exit(0)
 
 
-def _prepare_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
-
-
 def _receive(connection: Any) -> List[int]:
     import array
     import socket
@@ -71,14 +66,14 @@ class Worker:
     """Runs the commands of the server, on the main thread.
 
     Args:
-        ring: where they come from.
         link: the channel that the host gets.
         loans: where large commands are.
         results: memory that is trimmed when idle.
+        executing: told of the batches.
     """
 
-    def __init__(self, ring: Any, link: Any, loans: Any, results: Any) -> None:
-        self._ring = ring
+    def __init__(self, link: Any, loans: Any, results: Any, executing: Any) -> None:
+        self._executing = executing
         self._link = link
         self._loans = loans
         self._results = results
@@ -86,14 +81,15 @@ class Worker:
         self._host: Any = None
         self._ends = False
 
-    def run(self) -> None:
-        """Until the model is finalized."""
+    def run(self, ring: Any) -> None:
+        """Runs what comes from the ring, until the model is finalized."""
+        self._ring = ring
         while not self._ends:
-            message = self._ring.take()
+            message = ring.take()
             if message is None:
                 # Before it sleeps for long it gives memory back, once.
                 idle = self._results.needs_trim
-                if not self._ring.wait(_IDLE_SECONDS if idle else 0) and idle:
+                if not ring.wait(_IDLE_SECONDS if idle else 0) and idle:
                     self._results.trim()
                 self._link.return_inputs(True)
                 continue
@@ -125,6 +121,7 @@ class Worker:
 
     def _execute(self, sequence: int, batch: List[Any]) -> None:
         failure = None
+        self._executing.batch = batch
         arena = self._results.arena
         before = None if arena is None else arena.begin()
         try:
@@ -133,6 +130,7 @@ class Worker:
             failure = _text_of(error)
         if arena is not None:
             arena.end(before)
+        self._executing.batch = None
         del batch
         self._link.end_batch(sequence, failure)
 
@@ -186,7 +184,10 @@ class Worker:
         values = content.texts()
         inputs = content.texts()
         self._link.set_names(inputs, content.texts())
-        told = self._the_host().initialize(dict(zip(names, values)))
+        host = self._the_host()
+        told = host.initialize(dict(zip(names, values)))
+        if told.get("has_is_ready"):
+            self._link.watch_ready(host.is_ready)
         return json.dumps(told)
 
 
@@ -221,19 +222,21 @@ def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
 def main() -> None:
     """Runs until the server wants no more."""
     _bind_to(int(sys.argv[1]))
-    _prepare_output()
     import socket
     import threading
 
     connection = socket.socket(fileno=_SOCKET)
     connection.set_inheritable(False)
     _import_parts()
+    from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
+
+    executing = mark_output()
     ring, link, loans, results = _open(connection)
     listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
     listener.start()
     del sys.path[0]  # this directory holds nothing that a model should import
     sys.argv = [""]
-    Worker(ring, link, loans, results).run()
+    Worker(link, loans, results, executing).run(ring)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # no thread of the model's keeps the process

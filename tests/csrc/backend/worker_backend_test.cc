@@ -252,5 +252,56 @@ TEST_F(WorkerBackendTest, AProcessThatEndsAtLoadIsAnError) {
             "Stub process 'echo_0' is not healthy.\nexit status 7, last output: last words");
 }
 
+size_t OpenDescriptors() {
+  size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+TEST_F(WorkerBackendTest, ProcessesThatEndAtLoadLeaveNoDescriptors) {
+  const size_t before = OpenDescriptors();
+  for (int round = 0; round < 8; ++round) {
+    EXPECT_FALSE(Load("import os\nos._exit(7)\n").ok());
+    instance_.reset();
+    backend_.reset();
+  }
+  // The monitor drops the last one a moment later.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (OpenDescriptors() > before && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(OpenDescriptors(), before);
+}
+
+class ImpatientBackendTest : public WorkerBackendTest {
+ protected:
+  ImpatientBackendTest() { load_limit_ = std::chrono::seconds(2); }
+};
+
+TEST_F(ImpatientBackendTest, GivesUpALoadThatHangs) {
+  const Status status = Load("import time\ntime.sleep(1000)\n");
+  EXPECT_EQ(status.message(),
+            "Stub process 'echo_0' is not healthy.\nit did not answer within its time and was "
+            "killed");
+}
+
+TEST_F(WorkerBackendTest, AModelSaysItselfWhetherItIsReady) {
+  ASSERT_TRUE(Load(std::string(kEcho) + R"(
+    def is_ready(self):
+        return not os.path.exists(__file__ + ".busy")
+)")
+                  .ok());
+  EXPECT_TRUE(backend_->Health().ok());
+  const fs::path flag = directory_ / "1" / "model.py.busy";
+  std::ofstream(flag) << "";
+  while (backend_->Health().ok()) std::this_thread::yield();
+  EXPECT_EQ(backend_->Health().message(),
+            "Model 'echo_0' is not ready (user-defined check failed).");
+  ExecuteOne({5});  // it can be asked all the same
+  EXPECT_TRUE(batch_.responses[0].status.ok());
+  fs::remove(flag);
+  while (!backend_->Health().ok()) std::this_thread::yield();
+}
+
 }  // namespace
 }  // namespace pt::backend
