@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../fake_cuda/fake_cuda.h"
@@ -309,6 +310,29 @@ TEST_F(Cuda, SharesOneNameSpaceWithSystemRegions) {
             "The region named 'r' is registered as CUDA shared memory, not system shared memory");
   ASSERT_TRUE(table.List(RegionKind::kCuda, "r").ok());
   EXPECT_TRUE(table.List(RegionKind::kSystem, "")->empty());
+}
+
+TEST_F(Cuda, ServesManyThreads) {
+  CudaPeer peer(0, "abcdefgh");
+  RegionTable table(64, [this] { return devices_; });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      CudaRegionSpec spec = Spec(peer, 8, i % 2);
+      spec.name = "r" + std::to_string(i);
+      for (int round = 0; round < 50; ++round) {
+        EXPECT_TRUE(table.RegisterCuda(spec).ok());
+        const Result<RegionRef> region = table.Find(spec.name);
+        ASSERT_TRUE(region.ok());
+        table.Unregister(RegionKind::kCuda, spec.name);
+        const std::string own(2, static_cast<char>('a' + i));
+        EXPECT_TRUE((*region)->Write(2 * i, own).ok());
+        EXPECT_EQ((*region)->Snapshot(2 * i, 2, &pool_)->view(), own);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(peer.content(), "aabbccdd");
 }
 
 TEST_F(Cuda, ReportsWhatKeptBytesFromComing) {
