@@ -27,7 +27,15 @@ import numpy as np
 import processes
 import tritonclient.http as triton
 
-from pytriton.shared_memory import RegionTensor, SystemRegion, place_input, place_output
+from pytriton.exceptions import PyTritonError
+from pytriton.shared_memory import (
+    CudaRegion,
+    Region,
+    RegionTensor,
+    SystemRegion,
+    place_input,
+    place_output,
+)
 
 SCRIPT = Path(__file__).parent / "servers" / "shared_memory_server.py"
 MIB = 1 << 20
@@ -150,21 +158,22 @@ def measure(cell: Cell, url: str, seconds: float) -> float:
     return sum(counts) / (time.monotonic() - begin)
 
 
-def cycle(server: Server, cycles: int) -> str:
+def cycle(server: Server, cycles: int, kind: type[Region]) -> str:
     """Registers and unregisters again and again; tells what the server has grown by."""
-    with triton.InferenceServerClient(server.url) as client, SystemRegion(MIB) as region:
+    with triton.InferenceServerClient(server.url) as client, kind(MIB) as region:
 
         def run(count: int) -> tuple[int, int]:
             for _ in range(count):
-                client.register_system_shared_memory(region.name, region.key, region.byte_size)
-                client.unregister_system_shared_memory(region.name)
+                region.register(client)
+                region.unregister(client)
             root = server.process.pid
             return processes.private_bytes(root), processes.descriptors(root)
 
         memory, descriptors = run(cycles // 10)  # warm
         after_memory, after_descriptors = run(cycles)
+    grown = (after_memory - memory) / 1024
     return (
-        f"{cycles} register/unregister cycles: memory {(after_memory - memory) / 1024:+.0f} KiB, "
+        f"{cycles} register/unregister cycles, {kind.kind}: private memory {grown:+.0f} KiB, "
         f"descriptors {after_descriptors - descriptors:+d}"
     )
 
@@ -207,7 +216,11 @@ def main() -> None:
                 rate = measure(cell, servers[cell.server].url, options.seconds)
                 results[cell].append(rate)
         print_table(results, list(servers))
-        print(cycle(servers["pytriton"], options.cycles))
+        print(cycle(servers["pytriton"], options.cycles, SystemRegion))
+        try:
+            print(cycle(servers["pytriton"], options.cycles, CudaRegion))
+        except PyTritonError as error:
+            print(f"no cycles of device memory: {error}")
     finally:
         for server in servers.values():
             server.__exit__()

@@ -9,6 +9,7 @@
 
 #include "bindings/errors.h"
 #include "bindings/numpy_api.h"
+#include "bindings/unlocked.h"
 
 namespace py = pybind11;
 
@@ -117,7 +118,7 @@ void ReadTensors(const py::dict& dict, const char* key, std::vector<TensorSpec>*
 void CheckDevices(const PyModel& model) {
   for (const PyTensorSpec& input : model.inputs) {
     if (input.device < 0) continue;
-    const auto devices = model.cuda->Get();
+    const auto devices = Unlocked([&] { return model.cuda->Get(); });
     if (!devices.ok()) {
       ThrowIfError(Status(devices.status().code(), "input '" + input.name + "' in device memory: " +
                                                        devices.status().message()));

@@ -5,6 +5,7 @@
 
 #include "bindings/device_array.h"
 #include "bindings/errors.h"
+#include "bindings/unlocked.h"
 #include "tensor/cuda_address.h"
 
 namespace py = pybind11;
@@ -14,11 +15,8 @@ namespace {
 
 // Runs without the interpreter lock; throws the error.
 template <typename Work>
-auto Unlocked(const Work& work) {
-  auto result = [&] {
-    py::gil_scoped_release release;
-    return work();
-  }();
+auto RunUnlocked(const Work& work) {
+  auto result = Unlocked(work);
   ThrowIfError(result.status());
   return std::move(result).value();
 }
@@ -36,7 +34,7 @@ struct HeldBuffer {
 };
 
 std::shared_ptr<CudaDevices> OpenDevices() {
-  return Unlocked([] {
+  return RunUnlocked([] {
     CudaOptions options;
     options.pinned_bytes = 0;  // nothing is staged here
     return CudaDevices::Open(options);
@@ -47,12 +45,12 @@ std::shared_ptr<CudaDevices> OpenDevices() {
 
 CudaMemoryPy::CudaMemoryPy(size_t byte_size, int device)
     : devices_(OpenDevices()), device_(device) {
-  block_ = Unlocked([&] { return devices_->Allocate(device, byte_size); });
+  block_ = RunUnlocked([&] { return devices_->Allocate(device, byte_size); });
 }
 
 py::bytes CudaMemoryPy::handle() const {
   const CudaIpcHandle handle =
-      Unlocked([&] { return devices_->MakeHandle(device_, AddressOf(block_->data())); });
+      RunUnlocked([&] { return devices_->MakeHandle(device_, AddressOf(block_->data())); });
   return {handle.bytes, CudaIpcHandle::kSize};
 }
 
@@ -70,12 +68,8 @@ void CudaMemoryPy::Write(size_t offset, const py::buffer& bytes) {
 
 void CudaMemoryPy::CopyFrom(size_t offset, CudaAddress from, size_t size) {
   CheckRange(offset, size);
-  Status status;
-  {
-    py::gil_scoped_release release;
-    status = devices_->Copy(device_, {AddressOf(block_->data()) + offset, from, size});
-  }
-  ThrowIfError(status);
+  const CudaTransfer transfer{AddressOf(block_->data()) + offset, from, size};
+  ThrowIfError(Unlocked([&] { return devices_->Copy(device_, transfer); }));
 }
 
 py::tuple CudaMemoryPy::WriteArray(size_t offset, const py::object& array) {
@@ -95,12 +89,8 @@ py::bytes CudaMemoryPy::Read(size_t offset, size_t size) const {
   if (made == nullptr) throw py::error_already_set();
   auto bytes = py::reinterpret_steal<py::bytes>(made);
   char* const to = PyBytes_AS_STRING(made);  // nobody else has it yet
-  Status status;
-  {
-    py::gil_scoped_release release;
-    status = devices_->Copy(device_, {AddressOf(to), AddressOf(block_->data()) + offset, size});
-  }
-  ThrowIfError(status);
+  const CudaTransfer transfer{AddressOf(to), AddressOf(block_->data()) + offset, size};
+  ThrowIfError(Unlocked([&] { return devices_->Copy(device_, transfer); }));
   return bytes;
 }
 

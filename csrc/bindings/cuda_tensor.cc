@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bindings/errors.h"
+#include "bindings/unlocked.h"
 
 namespace py = pybind11;
 
@@ -129,12 +130,7 @@ py::object ToHost(const CudaTensor& self) {
   const CudaTransfer transfer{reinterpret_cast<uintptr_t>(array.mutable_data()),
                               reinterpret_cast<uintptr_t>(self.tensor.data.data),
                               self.tensor.data.size};
-  Status status;
-  {
-    py::gil_scoped_release release;
-    status = self.devices->Copy(self.device, transfer);
-  }
-  ThrowIfError(status);
+  ThrowIfError(Unlocked([&] { return self.devices->Copy(self.device, transfer); }));
   return array;
 }
 

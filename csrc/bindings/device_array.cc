@@ -10,6 +10,7 @@
 
 #include "bindings/cuda_tensor.h"
 #include "bindings/numpy_api.h"
+#include "bindings/unlocked.h"
 
 namespace py = pybind11;
 
@@ -44,11 +45,7 @@ bool HasDlpackOnDevice(const py::handle& object) {
 }
 
 void Await(const std::string& what, CudaDevices* devices, int device, uint64_t stream) {
-  Status status;
-  {
-    py::gil_scoped_release release;
-    status = devices->AwaitStream(device, stream);
-  }
+  const Status status = Unlocked([&] { return devices->AwaitStream(device, stream); });
   if (!status.ok()) Refuse(what, status.message());
 }
 
@@ -66,7 +63,7 @@ void Finish(const std::string& what, bool is_contiguous, DeviceArray* found) {
 // may be another device's.
 DeviceArray FindByDlpack(const std::string& what, const py::handle& object, CudaDevices* devices) {
   const auto device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
-  const Result<uint64_t> stream = devices->StreamNumber(device.second);
+  const auto stream = Unlocked([&] { return devices->StreamNumber(device.second); });
   if (!stream.ok()) Refuse(what, stream.status().message());
   DeviceArray found;
   found.keep = object.attr("__dlpack__")(py::arg("stream") = *stream);
@@ -108,7 +105,7 @@ DeviceArray FindByInterface(const std::string& what, const py::handle& object,
        IsContiguous(found.shape, static_cast<int64_t>(DataTypeSize(found.type)),
                     [&](int axis) { return strides[static_cast<size_t>(axis)]; }));
   if (found.address != 0) {
-    const Result<int> device = devices->DeviceOf(found.address);
+    const auto device = Unlocked([&] { return devices->DeviceOf(found.address); });
     if (!device.ok()) Refuse(what, device.status().message());
     found.device = *device;
   }

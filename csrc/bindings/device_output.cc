@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bindings/device_array.h"
+#include "bindings/unlocked.h"
 #include "tensor/cuda_region.h"
 
 namespace py = pybind11;
@@ -21,7 +22,7 @@ void CheckType(const PyTensorSpec& spec, DataType type) {
 }
 
 CudaTensor Take(const PyModel& model, const PyTensorSpec& spec, PyObject* object) {
-  const Result<std::shared_ptr<CudaDevices>> devices = model.cuda->Get();
+  const auto devices = Unlocked([&] { return model.cuda->Get(); });
   if (!devices.ok()) throw py::value_error(OutputName(spec) + ": " + devices.status().message());
   if (const CudaTensor* own = AsCudaTensor(object)) {
     CheckType(spec, own->tensor.type);
@@ -42,7 +43,7 @@ CudaTensor Take(const PyModel& model, const PyTensorSpec& spec, PyObject* object
 
 PyRef WrapDeviceInput(const PyModel& model, const PyTensorSpec& spec, const Shape& shape,
                       Slice bytes) {
-  const Result<std::shared_ptr<CudaDevices>> devices = model.cuda->Get();
+  const auto devices = Unlocked([&] { return model.cuda->Get(); });
   if (!devices.ok()) {
     PyErr_SetString(PyExc_RuntimeError, devices.status().message().c_str());
     return {};
@@ -66,14 +67,13 @@ bool TakeDeviceTensor(const PyModel& model, const PyTensorSpec& spec, PyObject* 
 }
 
 bool CopyToHost(const PyModel& model, const CudaTensor& tensor, Slice* bytes) {
-  Status status;
-  {
-    py::gil_scoped_release release;
-    Result<RegionBytes> staged =
-        StageFromDevice(tensor.devices.get(), tensor.device, tensor.tensor.data, &model.pool);
-    status = staged.ok() ? staged->pending->Wait() : staged.status();
-    if (status.ok()) *bytes = std::move(staged->bytes);
-  }
+  const Status status = Unlocked([&]() -> Status {
+    PT_ASSIGN_OR_RETURN(RegionBytes staged, StageFromDevice(tensor.devices.get(), tensor.device,
+                                                            tensor.tensor.data, &model.pool));
+    PT_RETURN_IF_ERROR(staged.pending->Wait());
+    *bytes = std::move(staged.bytes);
+    return {};
+  });
   if (!status.ok()) PyErr_SetString(PyExc_RuntimeError, status.message().c_str());
   return status.ok();
 }

@@ -24,8 +24,8 @@ bool InferRequest::TakesDeviceOutput(int index) const {
 
 void InferRequest::AwaitInputs() const {
   for (const RegionUse& use : regions) {
-    if (use.pending) [[maybe_unused]]
-      const Status told_later = use.pending->Wait();
+    if (!use.pending) continue;
+    [[maybe_unused]] const Status told_later = use.pending->Wait();
   }
 }
 

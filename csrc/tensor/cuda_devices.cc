@@ -100,7 +100,8 @@ CudaDevices::CudaDevices(const CudaDriver& driver, const CudaOptions& options, i
       pinned_bytes_(options.pinned_bytes),
       logger_(options.logger),
       count_(count),
-      devices_(static_cast<size_t>(count)) {}
+      devices_(static_cast<size_t>(count)),
+      in_use_(static_cast<size_t>(count)) {}
 
 CudaDevices::~CudaDevices() {
   MutexLock lock(&mu_);
@@ -145,9 +146,13 @@ Result<CudaDevices::Device> CudaDevices::Use(int device) {
     return InvalidArgument("expected a device id of 0 to " + std::to_string(count_ - 1) + ", got " +
                            std::to_string(device));
   }
+  const auto index = static_cast<size_t>(device);
+  const Device* const used = in_use_[index].load(std::memory_order_acquire);
+  if (used != nullptr) return *used;
   MutexLock lock(&mu_);
-  Device& found = devices_[static_cast<size_t>(device)];
+  Device& found = devices_[index];
   if (found.context == nullptr) PT_RETURN_IF_ERROR(Prepare(device, &found));
+  in_use_[index].store(&found, std::memory_order_release);
   return found;
 }
 

@@ -7,6 +7,7 @@
 // Owner rule: shared, because regions, blocks and copies may outlive the server that made them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -97,7 +98,9 @@ class CudaDevices : public std::enable_shared_from_this<CudaDevices> {
   Logger* const logger_;
   const int count_;
   Mutex mu_;  // held while a device is prepared: whoever needs it has to wait for that anyway
-  std::vector<Device> devices_ GUARDED_BY(mu_);
+  std::vector<Device> devices_ GUARDED_BY(mu_);  // never grows
+  // Those in use, to be found without the lock. They don't change any more.
+  std::vector<std::atomic<const Device*>> in_use_;
   std::unique_ptr<PinnedPool> pool_ GUARDED_BY(mu_);
   bool has_tried_pool_ GUARDED_BY(mu_) = false;
 };

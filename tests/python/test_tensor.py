@@ -5,9 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from python.running import ANY_PORTS
 from pytriton._datatypes import wire_type
-from pytriton.exceptions import PyTritonBadParameterError
-from pytriton.model_config import Tensor
+from pytriton.exceptions import PyTritonBadParameterError, PyTritonValidationError
+from pytriton.model_config import ModelConfig, Tensor
+from pytriton.model_config.tensor import device_of
+from pytriton.triton import Triton, TritonConfig
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,40 @@ def test_declared_bfloat16_type_keeps_its_arrays():
 def test_type_without_counterpart_names_the_tensor(dtype):
     with pytest.raises(PyTritonBadParameterError, match="Tensor `x`"):
         wire_type(dtype, "x")
+
+
+@pytest.mark.parametrize(
+    ("memory", "device"), [("cpu", -1), ("cuda", 0), ("cuda:0", 0), ("cuda:7", 7)]
+)
+def test_memory_names_a_device(memory, device):
+    assert Tensor((1,), np.float32).memory == "cpu"
+    assert device_of(Tensor((1,), np.float32, memory=memory).memory) == device
+
+
+@pytest.mark.parametrize("memory", ["gpu", "cuda:", "cuda:-1", "cuda:x", "CUDA", ""])
+def test_other_memory_is_refused(memory):
+    with pytest.raises(PyTritonBadParameterError, match=f"got {memory!r}"):
+        Tensor((1,), np.float32, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "config", "isolation", "text"),
+    [
+        (bytes, ModelConfig(), "thread", "expected elements of a fixed size in device memory"),
+        (np.float32, ModelConfig(response_cache=True), "thread", "expected inputs in host memory"),
+        (np.float32, ModelConfig(), "process", "does not carry device memory"),
+    ],
+)
+def test_device_memory_is_refused_where_it_cannot_be(dtype, config, isolation, text):
+    with Triton(config=TritonConfig(**ANY_PORTS, cache_config=["local,size=1000000"])) as triton:
+        given = Tensor((1,), dtype, "x", memory="cuda")
+        with pytest.raises((PyTritonBadParameterError, PyTritonValidationError), match=text):
+            triton.bind("m", print, [given], [given], config=config, isolation=isolation)
+
+
+def test_a_model_without_its_device_is_refused():
+    """There is no driver here, or no hundred GPUs."""
+    with Triton(config=TritonConfig(**ANY_PORTS)) as triton:
+        given = Tensor((1,), np.float32, "x", memory="cuda:100")
+        with pytest.raises(Exception, match=r"input 'x'.* expected"):
+            triton.bind("m", print, [given], [given])
