@@ -38,7 +38,7 @@ namespace {
 // What lives from one Start to its Stop. The order is that of who borrows whom.
 struct Run {
   Run(const Settings& settings, repo::Repository* repository, Logger* logger,
-      const schedule::ResponseCache* cache, const CustomMetrics* custom, CudaOnDemand* cuda)
+      const schedule::ResponseCache* cache, CudaOnDemand* cuda)
       : regions(RegionTable::DefaultLimit(), [cuda] { return cuda->Get(); }),
         service(settings.service, repository, logger),
         prometheus(repository, settings.host_metrics),
@@ -56,7 +56,6 @@ struct Run {
     }
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
-    prometheus.AddCustom(custom);
     if (cache != nullptr) AddCacheMetrics(cache, &prometheus);
   }
 
@@ -197,8 +196,8 @@ Status Server::Impl::OpenRepositories() {
 Status Server::Impl::Start() {
   MutexLock serial(&lifecycle);
   if (run()) return AlreadyExists("expected a server that is stopped, got one that serves");
-  auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get(),
-                                    &worker_calls.metrics(), cuda.get());
+  auto next = std::make_shared<Run>(settings, &repository, logger.get(), cache.get(), cuda.get());
+  next->prometheus.AddCustom(&worker_calls.metrics());
   if (models != nullptr) AddRepositoryMetrics(repository, &next->prometheus);
   next->services.pool = pool.get();
   next->services.budget = &budget;
