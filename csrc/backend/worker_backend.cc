@@ -147,7 +147,7 @@ class WorkerBackend final : public Backend {
     plan.name = InstanceName(config_, ordinal);
     plan.setup = Setup(*model_, plan.name, config_.is_decoupled);
     plan.arguments = Arguments(*model_, config_, ordinal);
-    plan.may_run_ahead = config_.scheduler == SchedulerKind::kDirect;
+    if (config_.scheduler == SchedulerKind::kDirect) plan.ahead = model_->options.ahead;
     return std::unique_ptr<BackendInstance>(
         std::make_unique<WorkerInstance>(keepers_[ordinal], std::move(plan)));
   }

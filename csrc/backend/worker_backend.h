@@ -22,6 +22,9 @@ struct WorkerBackendOptions {
   std::string program;             // path of _worker.py
   std::vector<std::string> roots;  // where <backend>/model.py is looked for, in this order
   Duration load_limit = std::chrono::minutes(15);
+  // Work that may lie before a worker of a model without a batcher: what a crash hands back, and
+  // what an idle neighbour misses.
+  Duration ahead = std::chrono::microseconds(500);
   // --backend-config: backend ("": all) -> setting -> value. Backends written in Python find what
   // concerns them in their environment, as PYTRITON_BACKEND_CONFIG: a line SETTING=VALUE each.
   std::map<std::string, std::map<std::string, std::string>> settings;

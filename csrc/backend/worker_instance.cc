@@ -10,8 +10,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Work that may lie before a worker: what a crash hands back, and what an idle neighbour misses.
-constexpr Duration kAhead = std::chrono::microseconds(500);
 constexpr uint32_t kMostAhead = 64;
 
 }  // namespace
@@ -26,9 +24,9 @@ Status WorkerInstance::Start() {
 void WorkerInstance::Stop() { keeper_->Stop(); }
 
 bool WorkerInstance::MayRunAhead(const Scheduler& scheduler, const WorkerProcess& process) const {
-  if (!plan_.may_run_ahead) return false;
+  if (plan_.ahead.count() == 0) return false;
   const auto depth = static_cast<uint32_t>(
-      std::clamp<int64_t>(kAhead / std::max(process.run_time(), Duration(1)), 1, kMostAhead));
+      std::clamp<int64_t>(plan_.ahead / std::max(process.run_time(), Duration(1)), 1, kMostAhead));
   return process.pending() + 1 < depth && scheduler.queued() > 0;
 }
 

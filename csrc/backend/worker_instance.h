@@ -21,7 +21,7 @@ class WorkerInstance final : public BackendInstance {
     std::string name;       // instance name
     std::string setup;      // payload of ToWorker::kSetup
     std::string arguments;  // payload of ToWorker::kInitialize
-    bool may_run_ahead = false;
+    Duration ahead{0};      // work that may be handed over before its time; zero: none
   };
 
   WorkerInstance(std::shared_ptr<WorkerKeeper> keeper, Plan plan);

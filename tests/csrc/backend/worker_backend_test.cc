@@ -65,6 +65,7 @@ class WorkerBackendTest : public ::testing::Test {
     options.interpreter = Interpreter();
     options.program = (Sources() / "pytriton/backends/_worker.py").string();
     options.load_limit = load_limit_;
+    options.ahead = std::chrono::minutes(1);  // however slow this machine is
     auto backends = WorkerBackends::Create(options, pool_.get(), nullptr, nullptr);
     ASSERT_TRUE(backends.ok()) << backends.status().message();
     backends_ = std::move(*backends);
@@ -208,8 +209,7 @@ class FlagResponder final : public Responder {
 
 TEST_F(WorkerBackendTest, AnswersAreNotHeldBackByALongBatchBehindThem) {
   ASSERT_TRUE(Load(kGated).ok());
-  for (int i = 0; i < 50; ++i) ExecuteOne({1});  // a short model: it gets requests ahead
-  log_.kept.push_back(Request({1}));             // some wait
+  log_.kept.push_back(Request({1}));  // some wait, so that the model gets requests ahead
   std::atomic<bool> has_first{false};
   std::atomic<bool> has_second{false};
   for (auto& [value, flag] : {std::pair{2.0f, &has_first}, std::pair{1.0f, &has_second}}) {
