@@ -174,7 +174,7 @@ const CudaTensor* AsCudaTensor(PyObject* object) {
 void AddCudaTensorType(py::module_* module) {
   py::class_<CudaTensor>(*module, "CudaTensor",
                          "A tensor in device memory; array libraries take it without a copy.")
-      .def("__dlpack__", &Dlpack, py::kw_only(), py::arg("stream") = py::none(),
+      .def("__dlpack__", &Dlpack, py::arg("stream") = py::none(), py::kw_only(),
            py::arg("max_version") = py::none(), py::arg("dl_device") = py::none(),
            py::arg("copy") = py::none(), "A capsule with the tensor, for from_dlpack.")
       .def(

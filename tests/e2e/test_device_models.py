@@ -265,6 +265,21 @@ def test_device_arrays_are_written_without_the_host(fake_cuda):
         assert target.read(target.write(texts)).tolist() == [b"one", b""]
 
 
+def test_dlpack_is_understood_by_another_implementation(fake_cuda):
+    """tritonclient makes and takes DLPack capsules of its own: no array library is needed here."""
+    cuda = pytest.importorskip("tritonclient.utils.cuda_shared_memory", exc_type=Exception)
+    theirs = cuda.create_shared_memory_region("theirs", 64, 0)
+    with CudaRegion(64) as ours:
+        view = ours.view(ours.write(ROWS))
+        cuda.set_shared_memory_region_from_dlpack(theirs, [view])
+        found = cuda.get_contents_as_numpy(theirs, np.float32, list(ROWS.shape))
+        np.testing.assert_array_equal(found, ROWS)
+        tensor = cuda.as_shared_memory_tensor(theirs, "FP32", [6, 2])
+        with CudaRegion(64, device_id=1) as other:
+            np.testing.assert_array_equal(other.read(other.write(tensor)), ROWS.reshape(6, 2))
+    cuda.destroy_shared_memory_region(theirs)
+
+
 def test_without_a_driver_a_model_on_a_device_is_refused(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "pytriton.serve", str(SERVERS / "devices.py")],
