@@ -266,7 +266,7 @@ def test_device_arrays_are_written_without_the_host(fake_cuda):
 
 
 def test_dlpack_is_understood_by_another_implementation(fake_cuda):
-    """tritonclient makes and takes DLPack capsules of its own: no array library is needed here."""
+    """Tritonclient makes and takes DLPack capsules of its own: no array library is needed here."""
     cuda = pytest.importorskip("tritonclient.utils.cuda_shared_memory", exc_type=Exception)
     theirs = cuda.create_shared_memory_region("theirs", 64, 0)
     with CudaRegion(64) as ours:
