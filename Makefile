@@ -15,7 +15,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test install wheel bench lint fuzz clean distclean \
+.PHONY: help serve test test-all install wheel bench lint fuzz clean distclean \
   system-build system-test system-fuzz test-cpp test-python test-e2e test-asan test-tsan
 
 help: ## Show this list
@@ -26,6 +26,9 @@ serve: install $(STAMPS)/demo ## Build, install and serve the demo: a digits cla
 
 test: ## Run every test: lint, C++, Python, end to end, sanitizers
 	tools/run-tests.sh
+
+test-all: system-test ## Run the Python unit tests on every CPython here, with numpy 1 and 2
+	tools/test-pythons.sh
 
 install: $(STAMPS)/package ## Build pytriton and install it into .venv
 

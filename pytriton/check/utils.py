@@ -10,9 +10,18 @@ import subprocess
 import threading
 from typing import Any
 
+from pytriton.check.monitoring import (
+    ProcessMonitoring,
+    ProcessMonitoringThread,
+    TestMonitoringContext,
+)
+
 __all__ = [
     "DEFAULT_LOG_FORMAT",
+    "ProcessMonitoring",
+    "ProcessMonitoringThread",
     "ScriptThread",
+    "TestMonitoringContext",
     "find_free_port",
     "search_warning_on_too_verbose_log_level",
 ]

@@ -1,0 +1,70 @@
+"""Helpers for other people's functional tests: watching a process and its children."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+import threading
+
+from pytriton.check.utils import (
+    ProcessMonitoring,
+    ProcessMonitoringThread,
+    TestMonitoringContext,
+)
+
+
+def sleeping_family():
+    """A process with a child; both end when its standard input does."""
+    script = (
+        "import subprocess, sys; "
+        "child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()']); "
+        "print(child.pid, flush=True); child.wait()"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_descendants_and_their_states_are_told(caplog):
+    with sleeping_family() as family:
+        grandchild = int(family.stdout.readline())
+        monitoring = ProcessMonitoring(os.getpid(), remove_color=True)
+        assert {family.pid, grandchild} <= set(monitoring.children)
+        monitoring = ProcessMonitoring(family.pid, remove_color=True)
+        assert monitoring.children == [grandchild]
+        monitoring.register_custom_monitor(lambda pid: f"\x1b[31mseen {pid}\x1b[0m")
+        with caplog.at_level(logging.INFO):
+            monitoring.dump_state()
+        family.stdin.close()
+    for pid in (family.pid, grandchild):
+        assert f"process {pid}: {sys.executable}" in caplog.text
+        assert f"  seen {pid}\n" in caplog.text
+    assert "State:\t" in caplog.text
+
+
+def test_a_process_that_has_gone_is_no_error(caplog):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    with caplog.at_level(logging.INFO):
+        ProcessMonitoring(child.pid).dump_state()
+    assert f"process {child.pid}: No such file or directory" in caplog.text
+
+
+def test_the_thread_dumps_until_it_is_stopped():
+    dumps = threading.Semaphore(0)
+    monitoring = ProcessMonitoring(os.getpid())
+    monitoring.dump_state = dumps.release
+    with ProcessMonitoringThread(monitoring, interval=0.001):
+        for _ in range(3):
+            assert dumps.acquire(timeout=30)
+
+
+def test_arguments_switch_it_on():
+    parser = argparse.ArgumentParser()
+    TestMonitoringContext.extend_args(parser)
+    for words, is_on in (([], False), (["--process-monitoring-interval", "60"], True)):
+        with TestMonitoringContext(parser.parse_args(words)) as context:
+            assert (context._thread is not None) == is_on
