@@ -73,9 +73,11 @@ LOGGER = logging.getLogger(__name__)
 _AWAIT_STEP_S = 0.2
 WAIT_FORM_MODEL_TIMEOUT_S = 60.0
 
-# Names that need the clients; imported when they are asked for.
+# Imported when they are asked for.
 _LAZY_NAMES = {
+    "PythonBackendConfig": "pytriton.server.python_backend_config",
     "RemoteTriton": "pytriton._remote",
+    "TritonServerConfig": "pytriton.server.triton_server_config",
     "ModelClient": "pytriton.client",
     "TritonUrl": "pytriton.client.utils",
     "create_client_from_url": "pytriton.client.utils",
@@ -140,6 +142,7 @@ class Triton(TritonBase):
         # Whether other processes may attach models, given the token where one is asked for.
         self._takes_remotes = True
         self._remotes: RemoteModels | None = None
+        self._verbose_level = "0"
 
     def run(self) -> None:
         """Starts the server and all its models; returns when they are ready.
@@ -214,6 +217,7 @@ class Triton(TritonBase):
                 self._workspace.clean()
             with self._condition:
                 self._condition.notify_all()
+        self._warn_of_verbose_logs()  # again: a long log may have swallowed the first
         return True
 
     def is_alive(self) -> bool:
@@ -283,14 +287,17 @@ class Triton(TritonBase):
                 options[name] = _tracing.forward_pattern(str(options.get(name, "")))
             options.pop("trace-config", None)
         _options.warn_of_ineffective(options)
-        level = options.get("log-verbose", "0")
-        if level != "0":
+        self._verbose_level = str(options.get("log-verbose", "0"))
+        self._warn_of_verbose_logs()
+        return options
+
+    def _warn_of_verbose_logs(self) -> None:
+        if self._verbose_level != "0":
             LOGGER.warning(
                 "Triton Inference Server is running with enabled verbose logs "
                 "(log_verbose_level=%s). It may affect inference performance.",
-                level,
+                self._verbose_level,
             )
-        return options
 
 
 def _default_policy(config: TritonConfig | None) -> TritonLifecyclePolicy:

@@ -226,10 +226,15 @@ def test_a_callable_may_stop_its_server():
     assert not thread.is_alive()
 
 
-def test_verbose_logging_warns(caplog):
+def test_verbose_logging_warns_at_start_and_stop(caplog):
+    text = "running with enabled verbose logs (log_verbose_level=1)"
     with caplog.at_level(logging.WARNING), make(log_verbose=1):
+        assert caplog.text.count(text) == 1
+    assert caplog.text.count(text) == 2
+    caplog.clear()
+    with caplog.at_level(logging.WARNING), make():
         pass
-    assert "running with enabled verbose logs (log_verbose_level=1)" in caplog.text
+    assert "verbose" not in caplog.text
 
 
 def test_nothing_is_left_after_stop(tmp_path):

@@ -1,0 +1,1 @@
+"""Settings of tritonserver as data, for programs that write its command line."""
