@@ -199,6 +199,10 @@ class ModelBinding:
         if config.batching and config.max_batch_size < 1:
             raise PyTritonBadParameterError("The `max_batch_size` must be greater or equal to 1.")
         on_device = any(device_of(spec.memory) >= 0 for spec in config.inputs or ())
+        if on_device and config.model_warmup:
+            raise PyTritonBadParameterError(
+                'expected no model_warmup with memory="cuda": its arrays are of the host'
+            )
         if on_device and config.response_cache is not None:
             raise PyTritonBadParameterError(
                 "expected inputs in host memory, because response_cache looks at their bytes, "

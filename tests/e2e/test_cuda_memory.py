@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 
 from e2e.fake_cuda import FakeCuda
 from e2e.harness import Server, wait_until
-from pytriton.shared_memory import CudaRegion, SystemRegion
+from pytriton.shared_memory import CudaRegion, SystemRegion, place_input
 
 pytest.importorskip("cuda.bindings", reason="cuda-bindings has no wheel for this Python")
 SIZE = 1 << 16
@@ -344,6 +344,36 @@ def test_without_a_driver_all_else_works(start):
     tensor = {"name": "IN", "datatype": "FP32", "shape": [1, 1], "data": [2]}
     assert server.infer("double", tensor)[1]["outputs"][0]["data"] == [4]
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "blocks"),
+    [
+        ((), "", 1),
+        (("--pinned-memory-pool-byte-size=0",), "", 0),
+        (("--pinned-memory-pool-byte-size=100",), "", 1),  # too small for anything
+        ((), "cuMemHostAlloc 2", 0),
+    ],
+)
+def test_bytes_are_staged_in_pinned_memory_or_elsewhere(start, fake_cuda, options, error, blocks):
+    fake_cuda.fail(*([error] if error else []))
+    server = start("memory.py", *options, environment=fake_cuda.environment)
+    client = tritonclient.http.InferenceServerClient(f"127.0.0.1:{server.http}")
+    data = np.arange(100, dtype=np.float32)
+    with CudaRegion(SIZE) as region:
+        region.register(client)
+        given = tritonclient.http.InferInput("IN", [1, 100], "FP32")
+        place_input(given, region.write(data))
+        assert fake_cuda.counts(server.process.pid)["host_blocks"] == 0  # not before it is used
+        for _ in range(2):
+            found = client.infer("double", [given]).as_numpy("OUT")
+            np.testing.assert_array_equal(found[0], data * 2)
+    client.close()
+    fake_cuda.fail()
+    assert fake_cuda.counts(server.process.pid)["host_blocks"] == blocks
+    warning = "Unable to allocate pinned system memory"
+    assert server.stop() == 0
+    assert server.log.count(warning) == (1 if error else 0)
 
 
 def test_a_driver_is_named_as_an_extension(server):

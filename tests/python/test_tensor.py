@@ -9,6 +9,7 @@ from python.running import ANY_PORTS
 from pytriton._datatypes import wire_type
 from pytriton.exceptions import PyTritonBadParameterError, PyTritonValidationError
 from pytriton.model_config import ModelConfig, Tensor
+from pytriton.model_config.common import ModelWarmup
 from pytriton.model_config.tensor import device_of
 from pytriton.triton import Triton, TritonConfig
 
@@ -102,6 +103,12 @@ def test_other_memory_is_refused(memory):
     ("dtype", "config", "isolation", "text"),
     [
         (bytes, ModelConfig(), "thread", "expected elements of a fixed size in device memory"),
+        (
+            np.float32,
+            ModelConfig(model_warmup=[ModelWarmup("zeros", 1, {}, 1)]),
+            "thread",
+            "expected no model_warmup",
+        ),
         (np.float32, ModelConfig(response_cache=True), "thread", "expected inputs in host memory"),
         (np.float32, ModelConfig(), "process", "does not carry device memory"),
     ],
