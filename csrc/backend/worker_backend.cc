@@ -147,6 +147,10 @@ class WorkerBackend final : public Backend {
     plan.name = InstanceName(config_, ordinal);
     plan.setup = Setup(*model_, plan.name, config_.is_decoupled);
     plan.arguments = Arguments(*model_, config_, ordinal);
+    plan.has_other = [others = Others(ordinal)] {
+      const auto is_healthy = [](const auto& keeper) { return keeper->Health().ok(); };
+      return std::any_of(others.begin(), others.end(), is_healthy);
+    };
     if (config_.scheduler == SchedulerKind::kDirect) plan.ahead = model_->options.ahead;
     return std::unique_ptr<BackendInstance>(
         std::make_unique<WorkerInstance>(keepers_[ordinal], std::move(plan)));
@@ -163,6 +167,12 @@ class WorkerBackend final : public Backend {
   }
 
  private:
+  std::vector<std::shared_ptr<WorkerKeeper>> Others(int ordinal) const {
+    auto others = keepers_;
+    others.erase(others.begin() + ordinal);
+    return others;
+  }
+
   const std::shared_ptr<const WorkerModel> model_;
   const ModelConfig config_;
   std::vector<std::shared_ptr<WorkerKeeper>> keepers_;

@@ -11,6 +11,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr uint32_t kMostAhead = 64;
+// How long an instance without a process keeps out of the way; an unload waits for it.
+constexpr Duration kBench = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -30,6 +32,25 @@ bool WorkerInstance::MayRunAhead(const Scheduler& scheduler, const WorkerProcess
   return process.pending() + 1 < depth && scheduler.queued() > 0;
 }
 
+void WorkerInstance::RunNothing(Batch* batch, const Status& reason) {
+  if (plan_.has_other && plan_.has_other()) {
+    // Failing at once it would be idle again at once, and draw all requests to itself.
+    Scheduler& scheduler = batch->requests.front()->handle()->scheduler();
+    RequestList list;
+    for (RequestPtr& request : batch->requests) {
+      request->AnswerLater();
+      list.push_back(std::move(request));
+    }
+    scheduler.Submit(std::move(list), nullptr);
+    keeper_->WaitForChange(kBench);
+    return;
+  }
+  for (InferResponse& response : batch->responses) {
+    response.status = Internal("Failed to process the request(s) for model '" + plan_.name +
+                               "', message: " + reason.message());
+  }
+}
+
 void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
   times->input_end = steady_clock::now();
   const auto patience = [batch] {
@@ -39,10 +60,7 @@ void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
   while (true) {
     auto process = keeper_->Wait(patience);
     if (!process.ok()) {
-      for (InferResponse& response : batch->responses) {
-        response.status = Internal("Failed to process the request(s) for model '" + plan_.name +
-                                   "', message: " + process.status().message());
-      }
+      RunNothing(batch, process.status());
       break;
     }
     const auto may_leave = [&] { return MayRunAhead(scheduler, **process); };

@@ -18,6 +18,9 @@ Status GivenUp() { return Unavailable("the load was given up"); }
 // In the answer to kInitialize, as _worker.py writes it.
 constexpr std::string_view kHasIsReady = "\"has_is_ready\": true";
 
+// How often a replacement may die while it loads before requests are failed for it.
+constexpr int kDeathsAtLoad = 2;
+
 // The first replacement comes at once; those of a worker that keeps dying within a second.
 milliseconds DelayAfterDeath(int quick_deaths) {
   return quick_deaths == 0
@@ -112,6 +115,16 @@ Result<std::shared_ptr<WorkerProcess>> WorkerKeeper::Wait(FunctionRef<void()> pa
   }
 }
 
+void WorkerKeeper::WaitForChange(Duration limit) {
+  const TimePoint until = std::chrono::steady_clock::now() + limit;
+  MutexLock lock(&mu_);
+  const int failures = failures_;
+  while (state_ == State::kReplacing && failures_ == failures &&
+         std::chrono::steady_clock::now() < until) {
+    changed_.WaitUntil(&mu_, until);
+  }
+}
+
 Status WorkerKeeper::Health() const {
   MutexLock lock(&mu_);
   if (state_ != State::kReady || process_->is_dead()) {
@@ -145,9 +158,17 @@ bool WorkerKeeper::WaitForTurn(int attempt) {
 }
 
 void WorkerKeeper::Replace() {
+  int deaths = 0;
   for (int attempt = 0; WaitForTurn(attempt); ++attempt) {
     Status status = StartProcess();
     if (status.ok()) status = LoadInto(starting_.get());
+    // Killed on its way: that says nothing against the model, until it happens again and again.
+    if (!status.ok() && starting_ && starting_->is_dead() && ++deaths <= kDeathsAtLoad) {
+      PT_LOG(hub_.logger, kError, status.message());
+      starting_.reset();
+      --attempt;
+      continue;
+    }
     MutexLock lock(&mu_);
     if (state_ == State::kStopped) return;
     if (status.ok() && !starting_->is_dead()) {

@@ -200,6 +200,34 @@ def test_a_stopped_worker_holds_up_nobody_else(start, tmp_path):
     assert answers[0][1]["outputs"][0]["data"] == [42.0]
 
 
+FRAGILE = """
+class TritonPythonModel:
+    def initialize(self, args):
+        name = args["model_instance_name"]
+        if os.path.exists("broken_" + name):
+            raise RuntimeError("broken")
+        with open("pid_" + name, "w") as file:
+            file.write(str(os.getpid()))
+    def execute(self, requests):
+        return [pb_utils.InferenceResponse([]) for _ in requests]
+"""
+
+
+def test_an_instance_that_cannot_come_back_draws_no_requests(start, tmp_path):
+    write_model(tmp_path / "models", "fragile", FRAGILE, "instance_group { count: 2 }\n")
+    server = serve(start, tmp_path / "models")
+    (tmp_path / "broken_fragile_0_0").touch()
+    os.kill(int((tmp_path / "pid_fragile_0_0").read_text()), signal.SIGKILL)
+    failed = "can't replace the worker of 'fragile_0_0'"
+    wait_until(lambda: server.log.count(failed) >= 2, "two failed attempts")
+    for _ in range(50):
+        assert ask(server, "fragile", [1.0])[0] == 200
+    (tmp_path / "broken_fragile_0_0").unlink()
+    (tmp_path / "pid_fragile_0_0").unlink()
+    wait_until(lambda: (tmp_path / "pid_fragile_0_0").exists(), "the instance to come back")
+    assert server.stop() == 0, server.log
+
+
 def results_in_use(server: Server) -> int:
     """Bytes of memory that results of workers take."""
     folder = f"/proc/{server.process.pid}/fd"
