@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import contextlib
 import threading
-from typing import Any, AsyncIterator, Callable, Deque, Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncIterator,
+    Callable,
+    Deque,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from .._channel import InnerRequest, RawError, RawTensor
 from . import runtime
 from .errors import TritonError, TritonModelException
 from .response import InferenceResponse, response_from_wire
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def _start(request: InnerRequest, on_response: Any) -> Tuple[Optional[int], Optional[TritonError]]:
@@ -134,6 +147,8 @@ class ResponseIterator:
         return self
 
     async def __anext__(self) -> InferenceResponse:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         while True:
             with self._changed:
@@ -184,6 +199,8 @@ def run_async(request: InnerRequest) -> Any:
     Raises:
         RuntimeError: no event loop runs.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     if request.decoupled:

@@ -1,11 +1,16 @@
-"""The event loop of models with coroutines: one loop and one thread for the process."""
+"""The event loop of models with coroutines: one loop and one thread for the process.
+
+asyncio is imported by who uses it: it costs a load as much as a quarter of numpy.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from concurrent.futures import Future
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
 
 
 class LoopThread:
@@ -19,6 +24,8 @@ class LoopThread:
 
     def submit(self, coroutine: Any) -> Future[Any]:
         """Starts a coroutine; its result as a future for threads."""
+        import asyncio
+
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(

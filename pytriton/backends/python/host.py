@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from concurrent.futures import Future
-from typing import Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from .._channel import Channel, HostError, RawAnswer, RawRequest, WorkerSetup
 from . import metrics
@@ -22,6 +21,9 @@ from .request import RELEASE_RESCHEDULE, ServedRequest
 from .response import InferenceResponse, wire_error, wire_outputs
 from .runtime import Runtime
 from .sender import InferenceResponseSender, close_unfinished
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _ERROR = 2  # Logger.ERROR
 _INTERNAL = 1  # TritonError.INTERNAL
