@@ -105,7 +105,7 @@ class Filler {
   BlockPool* const pool_;
   InferRequest* const request_;
   const ModelConfig& config_;
-  std::vector<NamedInput> inputs_;
+  NamedInputs inputs_;
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ struct InferCallStart {
   Parameters forwarded;  // headers that became parameters
 };
 
-class UnaryInferCall final : public GrpcHandler {
+class UnaryInferCall final : public InCells, public GrpcHandler {
  public:
   // Messages of this size and more are taken in parts, so that their tensors get aligned places.
   static constexpr uint32_t kLargeMessage = 64 * 1024;

@@ -138,7 +138,7 @@ class InputReader {
 Status ReadInputs(const Service& service, const CallContext& context, const InferMessage& message,
                   InferRequest* request) {
   InputReader reader(service, context, message, request);
-  std::vector<NamedInput> inputs;
+  NamedInputs inputs;
   inputs.reserve(message.view->inputs.size());
   for (const wire::InputTensorView& given : message.view->inputs) {
     PT_ASSIGN_OR_RETURN(NamedInput input, reader.Read(given));

@@ -64,7 +64,7 @@ Status Fill(InnerRequest* from, InferRequest* to) {
   to->sequence_flags = from->sequence_flags;
   to->timeout_us = from->timeout_us;
   to->arrival = std::chrono::steady_clock::now();
-  std::vector<NamedInput> inputs;
+  NamedInputs inputs;
   inputs.reserve(from->inputs.size());
   for (NamedTensor& given : from->inputs) {
     NamedInput& input = inputs.emplace_back();

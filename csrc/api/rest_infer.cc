@@ -70,11 +70,11 @@ Status CheckJsonSize(const Slice& json, uint64_t limit) {
                          " bytes. Use --http-max-input-size to increase the limit.");
 }
 
-Result<std::vector<NamedInput>> CollectInputs(RestCall& call, const InferHead& head,
-                                              const Slice& binary, InferRequest* request) {
+Result<NamedInputs> CollectInputs(RestCall& call, const InferHead& head, const Slice& binary,
+                                  InferRequest* request) {
   const ModelConfig& config = request->model().config();
   BlockPool* const pool = call.context.pool;
-  std::vector<NamedInput> inputs;
+  NamedInputs inputs;
   inputs.reserve(head.inputs.size());
   size_t used = 0;
   for (const HeadInput& from : head.inputs) {
@@ -181,7 +181,7 @@ Status FillRaw(RestCall& call, Slice body, InferRequest* request, InferReplyPlan
   }
   PT_ASSIGN_OR_RETURN(NamedInput input, DeduceRawInput(request->model().config(), std::move(body)));
   plan->wants_binary = true;
-  std::vector<NamedInput> inputs;
+  NamedInputs inputs;
   inputs.push_back(std::move(input));
   return FillInputs(std::move(inputs), request);
 }
@@ -197,7 +197,7 @@ Status FillFromHead(RestCall& call, const InferHead& head, const Slice& binary,
   plan->id = head.id;
   plan->wants_binary = head.wants_binary;
   PT_RETURN_IF_ERROR(ResolveOutputs(call.service(), head, request, plan));
-  PT_ASSIGN_OR_RETURN(std::vector<NamedInput> inputs, CollectInputs(call, head, binary, request));
+  PT_ASSIGN_OR_RETURN(NamedInputs inputs, CollectInputs(call, head, binary, request));
   return FillInputs(std::move(inputs), request);
 }
 

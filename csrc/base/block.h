@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cells.h"
 #include "base/ref_counted.h"
 
 namespace pt {
@@ -56,7 +57,7 @@ struct Slice {
   static Slice Copy(std::string_view bytes);
 };
 
-using SliceList = std::vector<Slice>;
+using SliceList = std::vector<Slice, CellAllocator<Slice>>;
 
 size_t TotalSize(const SliceList& slices);
 std::string Flatten(const SliceList& slices);

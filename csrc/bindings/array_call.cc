@@ -64,7 +64,7 @@ Status ArrayCall::Gather(const Batch& batch) {
   if (!IsUniform(batch)) {
     return InvalidArgument("Cannot batch requests with different set of inputs keys");
   }
-  const std::vector<InputTensor>& first = batch.requests.front()->inputs;
+  const InputTensors& first = batch.requests.front()->inputs;
   for (size_t position = 0; position < first.size(); ++position) {
     const int index = first[position].index;
     PT_ASSIGN_OR_RETURN(GatheredInput input, GatherOne(batch, position, index));

@@ -309,7 +309,7 @@ bool TakeList(const PyModel& model, PyRef result, size_t count,
 }
 
 bool MakeTensors(const PyModel& model, const InferRequest& request, std::vector<TakenArray>* taken,
-                 std::vector<OutputTensor>* tensors) {
+                 OutputTensors* tensors) {
   for (TakenArray& array : *taken) {
     OutputTensor output;
     output.index = array.index;
@@ -327,7 +327,7 @@ bool DealRows(const PyModel& model, std::vector<TakenArray>* taken, Batch* batch
                      [&](TakenArray& array) { return DealOutput(model, &array, batch); });
 }
 
-void KeepWanted(const InferRequest& request, std::vector<OutputTensor>* tensors) {
+void KeepWanted(const InferRequest& request, OutputTensors* tensors) {
   if (request.requested_outputs.empty()) return;
   std::erase_if(*tensors,
                 [&](const OutputTensor& tensor) { return !request.WantsOutput(tensor.index); });

@@ -31,12 +31,12 @@ bool TakeList(const PyModel& model, PyRef result, size_t count,
 // Tensors over the arrays, in their order; of device memory only those that the request takes so.
 // False, with a Python error set, when an element can't be encoded or there is no memory.
 bool MakeTensors(const PyModel& model, const InferRequest& request, std::vector<TakenArray>* taken,
-                 std::vector<OutputTensor>* tensors);
+                 OutputTensors* tensors);
 
 // As MakeTensors, and deals the rows to the requests of the batch in order.
 bool DealRows(const PyModel& model, std::vector<TakenArray>* taken, Batch* batch);
 
 // Only those tensors that the request wants.
-void KeepWanted(const InferRequest& request, std::vector<OutputTensor>* tensors);
+void KeepWanted(const InferRequest& request, OutputTensors* tensors);
 
 }  // namespace pt::bindings

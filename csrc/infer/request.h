@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/cells.h"
 #include "base/clock.h"
 #include "infer/model.h"
 #include "infer/parameter.h"
@@ -24,6 +25,7 @@ struct InputTensor {
   int index = 0;  // into ModelConfig::inputs
   TensorView tensor;
 };
+using InputTensors = std::vector<InputTensor, CellAllocator<InputTensor>>;
 
 // Which sequence a request belongs to: a number or a text; 0: none.
 using CorrelationId = std::variant<uint64_t, std::string>;
@@ -38,7 +40,7 @@ struct RegionUse {
   RefPtr<PendingCopy> pending;  // null: nothing is on its way
 };
 
-class InferRequest {
+class InferRequest : public InCells {
  public:
   InferRequest(ModelHandle model, RefPtr<Responder> responder)
       : model_(std::move(model)), responder_(std::move(responder)) {}
@@ -49,7 +51,7 @@ class InferRequest {
   // Filled by the edge before Submit; constant afterwards.
   std::string id;
   Parameters parameters;
-  std::vector<InputTensor> inputs;     // sorted by index after validation
+  InputTensors inputs;                 // sorted by index after validation
   std::vector<int> requested_outputs;  // output indices; empty: all
   std::vector<RegionUse> regions;      // what the inputs' bytes may vanish from
   std::vector<int> device_outputs;     // output indices whose bytes may be a device's addresses

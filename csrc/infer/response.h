@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/block.h"
+#include "base/cells.h"
 #include "base/mutex.h"
 #include "base/ref_counted.h"
 #include "base/status.h"
@@ -25,10 +26,11 @@ struct OutputTensor {
   int index = 0;  // into ModelConfig::outputs
   TensorView tensor;
 };
+using OutputTensors = std::vector<OutputTensor, CellAllocator<OutputTensor>>;
 
 struct InferResponse {
-  Status status;                      // not OK: outputs are empty
-  std::vector<OutputTensor> outputs;  // in the order the model produced them
+  Status status;          // not OK: outputs are empty
+  OutputTensors outputs;  // in the order the model produced them
   Parameters parameters;
 };
 

@@ -35,7 +35,7 @@ void AppendName(std::string_view name, std::string* list) {
   *list += Quoted(name);
 }
 
-Status WrongInputs(const std::vector<NamedInput>& inputs, const InferRequest& request) {
+Status WrongInputs(const NamedInputs& inputs, const InferRequest& request) {
   const ModelConfig& config = request.model().config();
   std::string given = "[";
   for (const NamedInput& input : inputs) AppendName(input.name, &given);
@@ -77,7 +77,7 @@ Status CheckNoDuplicate(const InferRequest& request) {
   return InvalidRequest(request, "input " + Quoted(name) + " already exists in request");
 }
 
-Status CheckNothingMissing(const std::vector<NamedInput>& inputs, const InferRequest& request) {
+Status CheckNothingMissing(const NamedInputs& inputs, const InferRequest& request) {
   const ModelConfig& config = request.model().config();
   if (request.inputs.size() == config.inputs.size()) return {};
   auto given = request.inputs.begin();
@@ -92,7 +92,7 @@ Status CheckNothingMissing(const std::vector<NamedInput>& inputs, const InferReq
 }
 
 // Moves the inputs into the request, by index and sorted. Of `inputs` only the names stay.
-Status ResolveNames(std::vector<NamedInput>* inputs, InferRequest* request) {
+Status ResolveNames(NamedInputs* inputs, InferRequest* request) {
   const ModelConfig& config = request->model().config();
   const NamedInput* unknown = nullptr;
   bool is_sorted = true;
@@ -267,7 +267,7 @@ Status CheckAllData(InferRequest* request) {
 
 }  // namespace
 
-Status FillInputs(std::vector<NamedInput>&& inputs, InferRequest* request) {
+Status FillInputs(NamedInputs&& inputs, InferRequest* request) {
   PT_RETURN_IF_ERROR(ResolveNames(&inputs, request));
   PT_RETURN_IF_ERROR(CheckTypesAndShapes(*request));
   PT_RETURN_IF_ERROR(CheckBatch(request));

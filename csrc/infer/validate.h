@@ -17,11 +17,12 @@ struct NamedInput {
   Shape shape;
   Slice data;
 };
+using NamedInputs = std::vector<NamedInput, CellAllocator<NamedInput>>;
 
 // Resolves names to indices, checks counts, types, shapes, batch sizes and byte sizes (BYTES
 // elements too), sorts request->inputs and sets batch_size and input_bytes. The inputs then have
 // the shapes that the backend sees. Errors: InvalidArgument with the documented text.
-Status FillInputs(std::vector<NamedInput>&& inputs, InferRequest* request);
+Status FillInputs(NamedInputs&& inputs, InferRequest* request);
 
 // "[request id: ID] " or "[request id: <id_unknown>] ".
 std::string RequestIdPrefix(const std::string& id);

@@ -106,7 +106,7 @@ class WarmInstance final : public BackendInstance {
  private:
   Status WarmUp();
   Status RunSample(const ModelWarmup& sample);
-  Status RunOnce(const std::vector<NamedInput>& inputs);
+  Status RunOnce(const NamedInputs& inputs);
 
   const std::unique_ptr<BackendInstance> inner_;
   Model* const model_;
@@ -133,7 +133,7 @@ Status WarmInstance::RunSample(const ModelWarmup& sample) {
     return InvalidArgument(failed + "expected at most " + std::to_string(kMaxRuns) + " runs, got " +
                            std::to_string(runs));
   }
-  PT_ASSIGN_OR_RETURN(const std::vector<NamedInput> inputs,
+  PT_ASSIGN_OR_RETURN(const NamedInputs inputs,
                       MakeWarmUpInputs(sample, model_dir_, is_batching ? sample.batch_size() : 0));
   for (uint64_t i = 0; i < runs; ++i) {
     const Status status = RunOnce(inputs);
@@ -142,14 +142,14 @@ Status WarmInstance::RunSample(const ModelWarmup& sample) {
   return {};
 }
 
-Status WarmInstance::RunOnce(const std::vector<NamedInput>& inputs) {
+Status WarmInstance::RunOnce(const NamedInputs& inputs) {
   ModelHandle handle = model_->Acquire();
   if (!handle) return Unavailable("the model is being unloaded");
   const auto answer = MakeRef<Answer>();
   auto request = std::make_unique<InferRequest>(std::move(handle), RefPtr<Responder>());
   request->id = "warmup";
   request->arrival = std::chrono::steady_clock::now();
-  PT_RETURN_IF_ERROR(FillInputs(std::vector<NamedInput>(inputs), request.get()));
+  PT_RETURN_IF_ERROR(FillInputs(NamedInputs(inputs), request.get()));
   request->AnswerTo(answer);
   return ::pt::repo::Execute(std::move(request), answer, inner_.get());
 }

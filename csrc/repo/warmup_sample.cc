@@ -125,9 +125,9 @@ Result<std::string> BytesOf(const Wanted& wanted, DataType type, const Shape& sh
 
 }  // namespace
 
-Result<std::vector<NamedInput>> MakeWarmUpInputs(const inference::ModelWarmup& sample,
-                                                 const std::string& model_dir, int64_t batch) {
-  std::vector<NamedInput> inputs;
+Result<NamedInputs> MakeWarmUpInputs(const inference::ModelWarmup& sample,
+                                     const std::string& model_dir, int64_t batch) {
+  NamedInputs inputs;
   for (const auto& [name, input] : sample.inputs()) {
     const Wanted wanted{sample.name(), name, input, model_dir, batch};
     NamedInput& made = inputs.emplace_back();

@@ -19,7 +19,7 @@ namespace pt::repo {
 // `batch`: the size of the batch dimension, 0 without one. Names borrow from `sample`. Errors:
 // InvalidArgument for a sample that can't be made, Internal for a file that can't be read,
 // Unsupported for one outside of the model's directory.
-Result<std::vector<NamedInput>> MakeWarmUpInputs(const inference::ModelWarmup& sample,
-                                                 const std::string& model_dir, int64_t batch);
+Result<NamedInputs> MakeWarmUpInputs(const inference::ModelWarmup& sample,
+                                     const std::string& model_dir, int64_t batch);
 
 }  // namespace pt::repo

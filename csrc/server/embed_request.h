@@ -36,7 +36,7 @@ class EmbedRequest final : public pytriton::Request {
   const InferRequest* request_ = nullptr;
   BlockPool* pool_ = nullptr;
   std::vector<pytriton::TensorView> inputs_;
-  std::vector<OutputTensor> outputs_;
+  OutputTensors outputs_;
   Status failure_;  // the first one
 };
 

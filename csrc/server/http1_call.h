@@ -29,7 +29,7 @@ struct Http1CallTraits {
   std::string label;           // "GET /v2/health/live", for the log; empty when nobody logs
 };
 
-class Http1Call final : public api::HttpReplySink, private net::LoopTask {
+class Http1Call final : public InCells, public api::HttpReplySink, private net::LoopTask {
  public:
   Http1Call(RefPtr<Connection> connection, Http1CallTraits traits);
 

@@ -24,7 +24,7 @@
 
 namespace pt::server {
 
-class GrpcCall final : public api::GrpcSink, public Http2Call {
+class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
  public:
   explicit GrpcCall(Http2Protocol* protocol);
 

@@ -64,7 +64,7 @@ class Http2Stream {
   bool are_trailers_static_ = false;
   size_t unsent_ = 0;
   size_t withheld_ = 0;  // received bytes for which the client got no new credit yet
-  std::vector<Piece> pieces_;
+  std::vector<Piece, CellAllocator<Piece>> pieces_;
   size_t next_piece_ = 0;
   size_t piece_offset_ = 0;  // bytes of the next piece, lead included, that were framed
   std::span<const Http2Field> trailers_;

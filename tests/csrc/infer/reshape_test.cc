@@ -36,7 +36,7 @@ TEST(Reshape, ClientAndBackendSeeTheirOwnShapes) {
   Model model(std::move(config), 1);
   const auto responder = MakeRef<FakeResponder>();
   InferRequest request(model.Acquire(), responder);
-  std::vector<NamedInput> inputs(1);
+  NamedInputs inputs(1);
   inputs[0].name = "A";
   inputs[0].type = DataType::kUint8;
   inputs[0].shape = {2, 1};

@@ -29,7 +29,7 @@ class ValidateTest : public ::testing::Test {
     config_.inputs = {Spec("A", DataType::kFp32, Shape{4}), Spec("B", DataType::kFp32, Shape{4})};
   }
 
-  Status Fill(std::vector<NamedInput> inputs) {
+  Status Fill(NamedInputs inputs) {
     request_.reset();  // it pins the model
     model_ = std::make_unique<Model>(config_, 1);
     request_ = std::make_unique<InferRequest>(model_->Acquire(), MakeRef<FakeResponder>());
@@ -252,7 +252,7 @@ TEST_F(ValidateTest, StringElements) {
 TEST_F(ValidateTest, TensorsAreMovedNotCopied) {
   NamedInput input = Floats("A", {4});
   const char* const bytes = input.data.data;
-  std::vector<NamedInput> inputs;
+  NamedInputs inputs;
   inputs.push_back(std::move(input));
   config_.inputs.pop_back();
   ASSERT_TRUE(Fill(std::move(inputs)).ok());

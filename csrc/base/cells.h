@@ -1,0 +1,55 @@
+// Cells: memory for the small objects of a request, kept by the thread that gave them back.
+//
+// A batch makes requests, lists and calls by the hundred before it frees the first of them;
+// malloc's own per-thread cache holds seven of a size, and the rest takes its slow path: a sixth of
+// a small gRPC request's instructions. Here each thread keeps up to kKeptCells of a size.
+//
+// Not a pool for tensors: that is BlockPool (block.h). Larger sizes go straight to the heap.
+// Thread rule: any; a cell may be given back by another thread than the one that took it.
+// Owner rule: cells belong to whoever took them; what a thread keeps is freed when it ends.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <new>
+
+namespace pt {
+
+inline constexpr size_t kMaxCell = 2048;   // bytes; larger objects are not kept
+inline constexpr size_t kKeptCells = 256;  // of each size and thread
+
+// Memory for `size` bytes, aligned as by `new`; null when there is none.
+void* TakeCell(size_t size);
+// Gives it back. REQUIRES: `cell` is from TakeCell(size), or null.
+void GiveCell(void* cell, size_t size);
+
+// A base class: objects of classes below it live in cells.
+struct InCells {
+  static void* operator new(size_t size) {
+    void* const cell = TakeCell(size);
+    if (cell == nullptr) throw std::bad_alloc();  // as every `new`
+    return cell;
+  }
+  static void operator delete(void* cell, size_t size) { GiveCell(cell, size); }
+};
+
+// For std::vector: short lists live in cells.
+template <typename T>
+struct CellAllocator {
+  using value_type = T;
+  static_assert(alignof(T) <= alignof(std::max_align_t));
+
+  CellAllocator() = default;
+  template <typename U>
+  CellAllocator(const CellAllocator<U>&) {}  // NOLINT: implicit on purpose, as allocators must be
+  T* allocate(size_t count) {
+    if (count > std::numeric_limits<size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
+    void* const cell = TakeCell(count * sizeof(T));
+    if (cell == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(cell);
+  }
+  void deallocate(T* cell, size_t count) { GiveCell(cell, count * sizeof(T)); }
+  friend bool operator==(const CellAllocator&, const CellAllocator&) { return true; }
+};
+
+}  // namespace pt
