@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import os
 import signal
 import socket
@@ -40,6 +41,7 @@ from pytriton.shared_memory import (
 SCRIPT = Path(__file__).parent / "servers" / "shared_memory_server.py"
 MIB = 1 << 20
 START_SECONDS = 90
+WARM_CALLS = 2
 
 
 class Cell(NamedTuple):
@@ -120,8 +122,17 @@ def call_through_socket(client: triton.InferenceServerClient, data: np.ndarray) 
     return client.infer("Same", [given]).as_numpy("OUT")
 
 
-def work(cell: Cell, url: str, until: float, counts: list[int]) -> None:
-    """One client: calls until the time is over and adds how often."""
+class Round:
+    """One round of one cell: the time counts when every client has touched all of its memory."""
+
+    def __init__(self, clients: int, seconds: float) -> None:
+        self.seconds = seconds
+        self.are_warm = threading.Barrier(clients + 1, timeout=60)
+        self.counts: list[int] = []
+
+
+def work(cell: Cell, url: str, measured: Round) -> None:
+    """One client: calls twice to warm up, then until the time is over, and adds how often."""
     data = np.random.default_rng(0).random((1, cell.size // 4), np.float32)
     with triton.InferenceServerClient(url) as client, SystemRegion(2 * cell.size) as region:
         source = region.write(data)
@@ -129,8 +140,12 @@ def work(cell: Cell, url: str, until: float, counts: list[int]) -> None:
         found = region.view(target)
         if cell.way == "region":
             region.register(client)
-        count = 0
+        count = -WARM_CALLS
+        until = math.inf
         while time.monotonic() < until:
+            if count == 0:
+                measured.are_warm.wait()
+                until = time.monotonic() + measured.seconds
             if cell.way == "region":
                 call_through_regions(client, source, target)
             else:
@@ -138,24 +153,24 @@ def work(cell: Cell, url: str, until: float, counts: list[int]) -> None:
             assert found[0, 0] == data[0, 0]
             assert found[0, -1] == data[0, -1]
             count += 1
-        counts.append(count)
+        measured.counts.append(count)
 
 
 def measure(cell: Cell, url: str, seconds: float) -> float:
     """Calls a second of one cell."""
-    counts: list[int] = []
-    begin = time.monotonic()
+    measured = Round(cell.concurrency, seconds)
     clients = [
-        threading.Thread(target=work, args=(cell, url, begin + seconds, counts))
-        for _ in range(cell.concurrency)
+        threading.Thread(target=work, args=(cell, url, measured)) for _ in range(cell.concurrency)
     ]
     for client in clients:
         client.start()
+    measured.are_warm.wait()
+    begin = time.monotonic()
     for client in clients:
         client.join()
-    if len(counts) != cell.concurrency:
+    if len(measured.counts) != cell.concurrency:
         raise RuntimeError(f"a client of {cell} failed")
-    return sum(counts) / (time.monotonic() - begin)
+    return sum(measured.counts) / (time.monotonic() - begin)
 
 
 def cycle(server: Server, cycles: int, kind: type[Region]) -> str:
@@ -204,6 +219,12 @@ def main() -> None:
         pythons["nvidia-pytriton"] = options.peer_python
     servers = {name: Server(name, python) for name, python in pythons.items()}
     try:
+        # Before the servers have memory to give back.
+        print(cycle(servers["pytriton"], options.cycles, SystemRegion))
+        try:
+            print(cycle(servers["pytriton"], options.cycles, CudaRegion))
+        except PyTritonError as error:
+            print(f"no cycles of device memory: {error}")
         cells = [
             Cell(size, concurrency, name, way)
             for size, concurrency, name, way in itertools.product(
@@ -216,11 +237,6 @@ def main() -> None:
                 rate = measure(cell, servers[cell.server].url, options.seconds)
                 results[cell].append(rate)
         print_table(results, list(servers))
-        print(cycle(servers["pytriton"], options.cycles, SystemRegion))
-        try:
-            print(cycle(servers["pytriton"], options.cycles, CudaRegion))
-        except PyTritonError as error:
-            print(f"no cycles of device memory: {error}")
     finally:
         for server in servers.values():
             server.__exit__()
