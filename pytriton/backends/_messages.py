@@ -28,6 +28,7 @@ _REQUEST = struct.Struct("<QQQIHHHHI")
 _TENSOR = struct.Struct("<HBBHHIQQ")
 _PARAMETER = struct.Struct("<HB")
 _RESPONSE = struct.Struct("<QBBHHHI")
+_new_tuple = tuple.__new__
 _DIMS = [struct.Struct(f"<{rank}q") for rank in range(65)]
 
 
@@ -147,10 +148,13 @@ class Decoder:
         values = "{}"
         if parameters:
             values = json.dumps(reader.parameters(parameters))
-        tensors = tuple([self._tensor(reader) for _ in range(inputs)])
-        return RawRequest(
-            key, request_id, tensors, wanted, values, correlation, flags, timeout, None
-        )
+        if inputs == 1:
+            tensors: Tuple[RawTensor, ...] = (self._tensor(reader),)
+        else:
+            tensors = tuple([self._tensor(reader) for _ in range(inputs)])
+        # As RawRequest(...), in half the time.
+        fields = (key, request_id, tensors, wanted, values, correlation, flags, timeout, None)
+        return _new_tuple(RawRequest, fields)
 
     def _tensor(self, reader: Reader) -> RawTensor:
         data = reader.data
@@ -249,15 +253,19 @@ class Encoder:
         self, answer: RawAnswer, final: bool, parts: List[bytes], born: List[_Born]
     ) -> None:
         key, outputs, error, parameters = answer
-        count, values = pack_parameters(parameters)
-        known = [output for output in outputs if output[0] in self._index]
-        flags = (1 if final else 0) | (2 if error is not None else 0)
-        code, text = (0, b"") if error is None else (int(error[0]), error[1].encode())
-        parts.append(_RESPONSE.pack(key, flags, code, len(known), count, 0, len(text)))
-        parts.append(text)
-        parts.append(values)
+        places = self._index
+        known = [output for output in outputs if output[0] in places]
+        if error is None and not parameters:
+            parts.append(_RESPONSE.pack(key, 1 if final else 0, 0, len(known), 0, 0, 0))
+        else:
+            count, values = pack_parameters(parameters)
+            flags = (1 if final else 0) | (2 if error is not None else 0)
+            code, text = (0, b"") if error is None else (int(error[0]), error[1].encode())
+            parts.append(_RESPONSE.pack(key, flags, code, len(known), count, 0, len(text)))
+            parts.append(text)
+            parts.append(values)
         for name, dtype, shape, buffer in known:
-            self._put(self._index[name], dtype, shape, buffer, parts, born)
+            self._put(places[name], dtype, shape, buffer, parts, born)
 
     def _put(
         self,
@@ -269,13 +277,12 @@ class Encoder:
         born: Optional[List[_Born]] = None,
     ) -> None:
         rank = len(shape)
-        size = buffer.nbytes if hasattr(buffer, "nbytes") else len(buffer)
+        is_array = hasattr(buffer, "nbytes")
+        size = buffer.nbytes if is_array else len(buffer)
         dims = _DIMS[rank].pack(*shape)
         if size < _LARGE:
-            data = buffer.tobytes() if hasattr(buffer, "tobytes") else bytes(buffer)
-            parts.append(_TENSOR.pack(index, dtype, rank, _INLINE, 0, 0, 0, size))
-            parts.append(dims)
-            parts.append(data)
+            data = buffer.tobytes() if is_array else bytes(buffer)
+            parts += (_TENSOR.pack(index, dtype, rank, _INLINE, 0, 0, 0, size), dims, data)
             return
         address = _address(buffer)
         slot = None if born is None else self._results.send_born(address, size)
