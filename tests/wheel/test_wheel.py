@@ -53,6 +53,7 @@ def test_it_runs_on_many_systems(wheel: Path):
         r"pytriton/_core\.pyi",
         r"pytriton/_core\..*\.so",
         r"pytriton/libpytriton\.so",
+        r"pytriton/libpytriton_arena\.so",
         r"pytriton/include/pytriton/server\.h",
         r"pytriton/lib/cmake/pytriton/pytriton-config\.cmake",
         r"pytriton/lib/cmake/pytriton/pytriton-config-version\.cmake",
