@@ -60,14 +60,17 @@ def pss_bytes(root: int) -> int:
 
 
 def private_bytes(root: int) -> int:
-    """Memory that is the tree's alone: others' starts and ends don't change it, as they do PSS."""
+    """Memory that only the tree has written: others' starts and ends don't change it, as they do
+    PSS."""
     total = 0
     for pid in tree(root):
         try:
             lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024
+        total += (
+            sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) * 1024
+        )
     return total
 
 
