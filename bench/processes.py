@@ -61,7 +61,8 @@ def pss_bytes(root: int) -> int:
 
 def private_bytes(root: int) -> int:
     """Memory that only the tree has written: others' starts and ends don't change it, as they do
-    PSS."""
+    PSS.
+    """
     total = 0
     for pid in tree(root):
         try:

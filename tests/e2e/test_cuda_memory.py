@@ -306,7 +306,8 @@ def test_registering_leaves_nothing_behind(kit, fake_cuda):
 
 def private_kib(pid: int) -> int:
     """Memory that only this process has written: pages of libraries become shared and private as
-    other processes come and go."""
+    other processes come and go.
+    """
     with open(f"/proc/{pid}/smaps_rollup") as lines:
         return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
 
