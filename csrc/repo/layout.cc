@@ -38,6 +38,8 @@ Status AddModels(const std::string& repository, std::vector<ModelPlace>* models)
 
 }  // namespace
 
+Status DoubleModel() { return InvalidArgument("model appears in two or more repositories"); }
+
 Layout ScanRepositories(const std::vector<std::string>& repositories, Namespacing namespacing) {
   Layout layout;
   for (const std::string& repository : repositories) {

@@ -33,6 +33,9 @@ struct Layout {
   std::vector<UnreadableRepository> unreadable;
 };
 
+// Why a model is not loaded whose name two repositories have; Triton's words.
+Status DoubleModel();
+
 enum class Namespacing { kOff, kOn };
 
 // Hidden entries and plain files are no models.

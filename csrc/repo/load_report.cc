@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "repo/layout.h"
+
 namespace pt::repo {
 namespace {
 
@@ -51,6 +53,11 @@ Status ClientStatus(const std::string& name, const LoadOutcome& outcome) {
   // Triton's words, then the reason, which Triton keeps to its log.
   return Internal("failed to load '" + name +
                   "', failed to poll from model repository: " + outcome.reason.message());
+}
+
+std::string ProblemText(const Status& problem) {
+  // The one reason that Triton gives without a code before it.
+  return problem.message() == DoubleModel().message() ? problem.message() : problem.ToString();
 }
 
 void LogOutcome(const std::string& name, const LoadOutcome& outcome, Logger* logger) {

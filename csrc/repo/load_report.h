@@ -22,6 +22,9 @@ LoadOutcome GivenUp(Status reason);
 // What a client is told of an outcome, in Triton's words where it has some.
 Status ClientStatus(const std::string& name, const LoadOutcome& outcome);
 
+// As the index tells it.
+std::string ProblemText(const Status& problem);
+
 void LogOutcome(const std::string& name, const LoadOutcome& outcome, Logger* logger);
 
 }  // namespace pt::repo

@@ -241,7 +241,7 @@ Status Manager::Find(const LoadRequest& request, std::string* dir) const {
   if (!request.space.empty()) repositories = {request.space};
   PT_ASSIGN_OR_RETURN(const std::vector<ModelPlace> places, FindModel(repositories, request.name));
   if (places.empty()) return NotFound("model not found in any model repository.");
-  if (places.size() > 1) return InvalidArgument("model appears in two or more repositories");
+  if (places.size() > 1) return DoubleModel();
   PT_RETURN_IF_ERROR(places.front().problem);
   *dir = places.front().path;
   return {};
@@ -287,7 +287,7 @@ std::vector<OutcomeDone> Manager::Remember(const std::string& key, const LoadOut
     case Kind::kCancelled:
       break;
   }
-  record.problem = outcome.reason.ToString();
+  record.problem = ProblemText(outcome.reason);
   return done;
 }
 
@@ -314,15 +314,18 @@ void Manager::RunUnload(const Task& task) {
   UnloadReport report;
   report.resident_before = ResidentBytes();
   const bool is_in_use = tools_.table->InFlight(key) > 0;
-  tools_.table->Clear(key, task.trace);
+  Trace trace = task.trace;
   {
     MutexLock lock(&mu_);
     Record& record = records_[key];
+    // Clients may upload models of ever new names: nothing stays of them.
+    if (record.served && record.served->is_uploaded) trace = Trace::kNone;
     record.served.reset();
     record.problem.clear();
     record.is_wished = false;
     record.was_stopped = false;
   }
+  tools_.table->Clear(key, trace);
   // Requests may keep the model longer than this manager lives.
   const auto gone = [counters = counters_, logger = tools_.logger, name = task.request.name, report,
                      is_in_use, done = task.unload_done]() mutable {
@@ -337,7 +340,7 @@ void Manager::RunUnload(const Task& task) {
     report.resident_after = report.resident_before;
     return task.unload_done(report);
   }
-  tools_.table->Retire({key, versions, task.trace}, gone);
+  tools_.table->Retire({key, versions, trace}, gone);
   if (!is_in_use) return;
   report.is_gone = false;
   task.unload_done(report);
@@ -352,7 +355,7 @@ void Manager::SetProblem(const std::string& key, const Status& problem) {
   }
   Record& record = records_[key];
   record.is_wished = true;
-  record.problem = problem.ToString();
+  record.problem = ProblemText(problem);
 }
 
 std::map<std::string, std::string> Manager::Problems() const {

@@ -189,7 +189,7 @@ class ModelLoad {
     }
     Retirement retire{source_.key, plan_.retire, Trace::kUnloaded};
     tools_.table->Publish(source_.key, std::move(ready), retire);
-    outcome.served = {look_.fingerprint, content_key_, config_json_, selected_};
+    outcome.served = {look_.fingerprint, content_key_, config_json_, selected_, is_upload_};
     return outcome;
   }
 

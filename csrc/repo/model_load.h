@@ -54,6 +54,7 @@ struct ServedModel {
   std::string content_key;  // of uploaded files and configuration; empty: the directory's
   std::string config_json;
   std::vector<int64_t> versions;
+  bool is_uploaded = false;  // from files that a client sent
 };
 
 // Tells uploads apart; empty for a request without any.

@@ -299,7 +299,10 @@ void ModelRepositories::Refresh(LoadDone done) {
 void ModelRepositories::NoteLayout(const Layout& layout) {
   MutexLock lock(&mu_);
   view_ = {};
-  for (const ModelPlace& place : layout.models) view_.repository_of[place.key()] = place.repository;
+  for (const ModelPlace& place : layout.models) {
+    const bool is_new = view_.repository_of.emplace(place.key(), place.repository).second;
+    if (!is_new) view_.doubles.insert(place.key());
+  }
   for (const UnreadableRepository& one : layout.unreadable) {
     view_.unreadable[one.repository] = one.problem;
   }
@@ -315,6 +318,7 @@ void ModelRepositories::CompleteIndex(std::vector<IndexEntry>* index) const {
   std::map<std::string, std::string> problems = manager_.Problems();
   for (const auto& [key, repository] : view.repository_of) {
     std::string& problem = problems[key];  // known, if only by its directory
+    if (problem.empty() && view.doubles.count(key) > 0) problem = DoubleModel().message();
     const auto unreadable = view.unreadable.find(repository);
     if (unreadable == view.unreadable.end()) continue;
     if (!problem.empty()) problem += "; ";

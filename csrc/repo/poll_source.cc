@@ -17,8 +17,6 @@ bool IsOlderThan(std::chrono::nanoseconds change, Duration age) {
   return std::chrono::system_clock::now().time_since_epoch() - change > age;
 }
 
-Status Duplicate() { return InvalidArgument("model appears in two or more repositories"); }
-
 }  // namespace
 
 PollSource::PollSource(PollOptions options, Manager* manager, Logger* logger,
@@ -121,7 +119,7 @@ TimePoint PollSource::LookAtAll() {
     if (!has_looked_) first_missing_.insert(place.key());
     if (same(i + 1) || (i > 0 && same(i - 1))) {
       // What serves goes on; which of the two is meant is not for us to say.
-      manager_->SetProblem(place.key(), Duplicate());
+      manager_->SetProblem(place.key(), DoubleModel());
       first_missing_.erase(place.key());
       WatchedOf(place);
       continue;

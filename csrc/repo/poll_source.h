@@ -34,6 +34,7 @@ struct PollOptions {
 struct PollView {
   std::map<std::string, std::string> repository_of;  // model's key -> repository
   std::map<std::string, Status> unreadable;          // repository -> why
+  std::set<std::string> doubles;                     // names that two repositories have
 };
 
 class PollSource {

@@ -40,7 +40,7 @@ def test_a_name_twice_is_an_error_of_that_model_only(repository, other, tmp_path
         server.wait_content("alone", "alone")
         row = wait_until(lambda: server.index().get(("m", "")), "the double model to be listed")
         assert row["state"] == "UNAVAILABLE"
-        assert TWICE in row["reason"]
+        assert row["reason"] == TWICE
         assert server.ask("m")[0] == 404
         assert server.get("/v2/health/ready")[0] == 400
     finally:
@@ -101,3 +101,16 @@ def test_namespaces_are_polled_apart(repository, other, serve):
     wait_until(lambda: server.ask("m")[0] == 400, "the name to be ambiguous")
     shutil.rmtree(repository.path / "m")
     server.wait_content("m", "other")
+
+
+def test_doubles_are_told_before_anybody_loads_them(repository, other, serve):
+    repository.write_model("m", content="first")
+    server = serve(*EXPLICIT, *second(other))
+    row = {"name": "m", "state": "UNAVAILABLE", "reason": TWICE}
+    assert server.index() == {("alone", ""): {"name": "alone"}, ("m", ""): row}
+    assert server.load("m")[0] == 500
+    assert server.index()[("m", "")] == row
+    shutil.rmtree(repository.path / "m")
+    assert server.index()[("m", "")] == {"name": "m"}
+    assert server.load("m")[0] == 200
+    assert server.ask("m") == (200, "other")
