@@ -48,10 +48,13 @@ size_t JobPool::CountedLocked(TimePoint now) const {
 }
 
 void JobPool::StaffLocked(TimePoint now) {
-  const size_t free = threads_.size() - running_.size();  // idle, or on their way to the queue
-  if (free >= jobs_.size() || CountedLocked(now) + free >= max_threads_) return;
-  threads_.emplace_back([this] { Run(); });
-  pthread_setname_np(threads_.back().native_handle(), name_.c_str());
+  const size_t counted = CountedLocked(now);
+  for (;;) {
+    const size_t free = threads_.size() - running_.size();  // idle, or on their way to the queue
+    if (free >= jobs_.size() || counted + free >= max_threads_) return;
+    threads_.emplace_back([this] { Run(); });
+    pthread_setname_np(threads_.back().native_handle(), name_.c_str());
+  }
 }
 
 void JobPool::Post(std::function<void()> job) {

@@ -37,7 +37,7 @@ class JobPool {
   void Watch() EXCLUDES(mu_);
   // Running jobs that count.
   size_t CountedLocked(TimePoint now) const REQUIRES(mu_);
-  // Starts a thread when a job lacks one and one more may run.
+  // Starts threads while jobs lack one and more may run.
   void StaffLocked(TimePoint now) REQUIRES(mu_);
   // Waits for a job and a place to run it; false when there is none any more.
   bool TakeLocked(std::function<void()>* job) REQUIRES(mu_);

@@ -75,6 +75,7 @@ class VersionTableTest : public ::testing::Test {
     while (table_.Index().size() > count) std::this_thread::yield();
   }
 
+  Brake brake_;  // the table waits for who stands on it
   VersionTable table_;
 };
 
@@ -110,18 +111,17 @@ TEST_F(VersionTableTest, WhatIsNoLongerLoadingCantFail) {
 }
 
 TEST_F(VersionTableTest, StopsThatHangHoldUpNoOther) {
-  Brake brake;
   // More than there are threads for.
   for (int number = 0; number < 40; ++number) {
     const std::string name = "slow" + std::to_string(number);
-    Serve(name, 1, {}, &brake);
+    Serve(name, 1, {}, &brake_);
     EXPECT_EQ(table_.Retire({name, {1}, Trace::kNone}, {}), 1);
   }
   Serve("m", 1);
   std::promise<void> gone;
   EXPECT_EQ(table_.Retire({"m", {1}, Trace::kNone}, [&] { gone.set_value(); }), 1);
   gone.get_future().wait();
-  brake.Release();
+  brake_.Release();
 }
 
 TEST_F(VersionTableTest, NamespacesShareANameInTheIndexAndTheRouter) {
