@@ -32,7 +32,7 @@ build_for() {
 test_with() {
   local python=$1 numpy=$2
   "$python" -m pip install --quiet "$numpy" || return 1
-  PYTHONPATH=$BUILD/python:tests "$python" -m pytest tests/python -q -p no:cacheprovider
+  PYTHONPATH=$PWD/$BUILD/python:$PWD/tests "$python" -m pytest tests/python -q -p no:cacheprovider
 }
 
 mkdir -p build
@@ -47,7 +47,7 @@ for python in "${pythons[@]}"; do
   printf '\n=== CPython %s ===\n' "$version"
   if ! { "$python" -m venv "$venv" &&
     "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1' &&
-    "$venv/bin/python" -m pip install --quiet --upgrade --group build --group unit &&
+    "$venv/bin/python" -m pip install --quiet --upgrade --only-binary :all: --group build --group unit &&
     build_for "$venv/bin/python"; }; then
     report+=("FAILED  CPython $version: the build")
     status=1

@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
-import pytriton.backends.onnxruntime as backend
-from python.fake_channel import UTILS_DIR, FakeChannel, raw_request, values
-from pytriton.backends._channel import HostError, WorkerSetup
-from pytriton.backends.python.host import make_host
+onnx = pytest.importorskip("onnx", reason="the models are made with onnx")
+pytest.importorskip("onnxruntime", reason="the backend runs it")
+from onnx import TensorProto, helper  # noqa: E402
+
+import pytriton.backends.onnxruntime as backend  # noqa: E402
+from python.fake_channel import UTILS_DIR, FakeChannel, raw_request, values  # noqa: E402
+from pytriton.backends._channel import HostError, WorkerSetup  # noqa: E402
+from pytriton.backends.python.host import make_host  # noqa: E402
 
 _numbers = itertools.count(1)
 FLOAT = TensorProto.FLOAT
