@@ -1,7 +1,6 @@
 #include "base/cells.h"
 
 #include <array>
-#include <cstdlib>
 #include <new>
 #include <utility>
 
@@ -33,7 +32,7 @@ thread_local constinit Kept* kept [[gnu::tls_model("initial-exec")]] = nullptr;
 
 void FreeAll(Kept* cells) {
   for (Cell* cell : cells->first) {
-    while (cell != nullptr) std::free(std::exchange(cell, cell->next));
+    while (cell != nullptr) ::operator delete(std::exchange(cell, cell->next));
   }
   delete cells;
 }
@@ -50,26 +49,40 @@ Kept* BeginKeeping() {
   return kept;
 }
 
-}  // namespace
-
-void* TakeCell(size_t size) {
-  if (size > kMaxCell || size == 0) return std::malloc(size == 0 ? 1 : size);
-  const size_t size_class = (size - 1) / kStep;
+// Null: none is kept. REQUIRES: a size that has a class.
+void* TakeKept(size_t size_class) {
   Kept* const cells = kept;
-  if (cells == nullptr || cells->first[size_class] == nullptr) {
-    return std::malloc((size_class + 1) * kStep);
-  }
+  if (cells == nullptr || cells->first[size_class] == nullptr) return nullptr;
   Cell* const cell = cells->first[size_class];
   cells->first[size_class] = cell->next;
   --cells->count[size_class];
   return cell;
 }
 
+// Huge for size 0.
+size_t ClassOf(size_t size) { return (size - 1) / kStep; }
+
+}  // namespace
+
+void* TakeCell(size_t size) {
+  const size_t size_class = ClassOf(size);
+  if (size_class >= kClasses) return ::operator new(size);
+  void* const cell = TakeKept(size_class);
+  return cell != nullptr ? cell : ::operator new((size_class + 1) * kStep);
+}
+
+void* TryTakeCell(size_t size) {
+  const size_t size_class = ClassOf(size);
+  if (size_class >= kClasses) return ::operator new(size, std::nothrow);
+  void* const cell = TakeKept(size_class);
+  return cell != nullptr ? cell : ::operator new((size_class + 1) * kStep, std::nothrow);
+}
+
 void GiveCell(void* memory, size_t size) {
-  const size_t size_class = (size - 1) / kStep;  // huge for size 0
-  if (memory == nullptr || size_class >= kClasses || kKept == 0) return std::free(memory);
+  const size_t size_class = ClassOf(size);
+  if (memory == nullptr || size_class >= kClasses || kKept == 0) return ::operator delete(memory);
   Kept* const cells = kept != nullptr ? kept : BeginKeeping();
-  if (cells == nullptr || cells->count[size_class] >= kKept) return std::free(memory);
+  if (cells == nullptr || cells->count[size_class] >= kKept) return ::operator delete(memory);
   Cell* const cell = static_cast<Cell*>(memory);
   cell->next = cells->first[size_class];
   cells->first[size_class] = cell;

@@ -10,26 +10,22 @@
 #pragma once
 
 #include <cstddef>
-#include <limits>
-#include <new>
 
 namespace pt {
 
 inline constexpr size_t kMaxCell = 2048;   // bytes; larger objects are not kept
 inline constexpr size_t kKeptCells = 256;  // of each size and thread
 
-// Memory for `size` bytes, aligned as by `new`; null when there is none.
+// Memory for `size` bytes, as by `new`: aligned for anything, never null.
 void* TakeCell(size_t size);
-// Gives it back. REQUIRES: `cell` is from TakeCell(size), or null.
+// The same for callers that can do without: null when there is none.
+void* TryTakeCell(size_t size);
+// Gives it back. REQUIRES: `cell` is of this size from one of the two, or null.
 void GiveCell(void* cell, size_t size);
 
 // A base class: objects of classes below it live in cells.
 struct InCells {
-  static void* operator new(size_t size) {
-    void* const cell = TakeCell(size);
-    if (cell == nullptr) throw std::bad_alloc();  // as every `new`
-    return cell;
-  }
+  static void* operator new(size_t size) { return TakeCell(size); }
   static void operator delete(void* cell, size_t size) { GiveCell(cell, size); }
 };
 
@@ -42,12 +38,8 @@ struct CellAllocator {
   CellAllocator() = default;
   template <typename U>
   CellAllocator(const CellAllocator<U>&) {}  // NOLINT: implicit on purpose, as allocators must be
-  T* allocate(size_t count) {
-    if (count > std::numeric_limits<size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-    void* const cell = TakeCell(count * sizeof(T));
-    if (cell == nullptr) throw std::bad_alloc();
-    return static_cast<T*>(cell);
-  }
+  // REQUIRES: count * sizeof(T) does not overflow, which std::vector sees to.
+  T* allocate(size_t count) { return static_cast<T*>(TakeCell(count * sizeof(T))); }
   void deallocate(T* cell, size_t count) { GiveCell(cell, count * sizeof(T)); }
   friend bool operator==(const CellAllocator&, const CellAllocator&) { return true; }
 };

@@ -207,8 +207,7 @@ Status Http2Session::Open() {
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, limits_.reset_burst,
                                              limits_.resets_per_second);
-  nghttp2_mem memory = Http2Memory();
-  if (nghttp2_session_server_new3(&session_, callbacks, this, option, &memory) != 0) {
+  if (NewServerSession(&session_, callbacks, this, option) != 0) {
     return Unavailable("no memory for HTTP/2");
   }
   // Priorities as trees of streams (RFC 7540) would cost with every frame; nobody uses them.

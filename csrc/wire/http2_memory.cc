@@ -1,5 +1,7 @@
 #include "wire/http2_memory.h"
 
+#include <nghttp2/nghttp2.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -17,7 +19,7 @@ struct alignas(std::max_align_t) Head {
 
 void* Take(size_t size, void*) {
   if (size > std::numeric_limits<size_t>::max() - sizeof(Head)) return nullptr;
-  void* const cell = TakeCell(sizeof(Head) + size);
+  void* const cell = TryTakeCell(sizeof(Head) + size);
   if (cell == nullptr) return nullptr;
   Head* const head = static_cast<Head*>(cell);
   head->size = size;
@@ -48,6 +50,10 @@ void* Resize(void* memory, size_t size, void* user) {
 
 }  // namespace
 
-nghttp2_mem Http2Memory() { return {nullptr, Take, Give, TakeZeroed, Resize}; }
+int NewServerSession(nghttp2_session** session, const nghttp2_session_callbacks* callbacks,
+                     void* user, const nghttp2_option* option) {
+  nghttp2_mem memory{nullptr, Take, Give, TakeZeroed, Resize};  // copied
+  return nghttp2_session_server_new3(session, callbacks, user, option, &memory);
+}
 
 }  // namespace pt::wire

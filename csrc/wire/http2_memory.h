@@ -4,11 +4,14 @@
 // Thread rule: any.
 #pragma once
 
-#include <nghttp2/nghttp2.h>
+struct nghttp2_option;
+struct nghttp2_session;
+struct nghttp2_session_callbacks;
 
 namespace pt::wire {
 
-// For nghttp2_session_server_new3, which copies it.
-nghttp2_mem Http2Memory();
+// nghttp2_session_server_new2 with this memory: 0, or nghttp2's error code.
+int NewServerSession(nghttp2_session** session, const nghttp2_session_callbacks* callbacks,
+                     void* user, const nghttp2_option* option);
 
 }  // namespace pt::wire
