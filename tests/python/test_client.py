@@ -164,7 +164,7 @@ def test_errors_of_the_server_have_its_text(adder, protocol):
 
 
 def test_unknown_models_are_waited_for(adder, protocol):
-    with ModelClient(url(adder, protocol), "none", init_timeout_s=0.05) as client:
+    with ModelClient(url(adder, protocol), "none", init_timeout_s=1) as client:
         message = "Waiting for model none/<latest> to be ready timed out."
         with pytest.raises(PyTritonClientTimeoutError, match=message):
             client.infer_sample(ROW)
