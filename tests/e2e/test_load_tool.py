@@ -180,7 +180,7 @@ def test_one_flipped_bit_of_a_large_answer_is_found(load):
         (lambda answer: answer.raw_output_contents.pop(), "2 raw_output_contents, got 2 and 1"),
         (lambda answer: answer.outputs[0].shape.append(1), "expected shape 1 16, got 1 16 1"),
         (lambda answer: setattr(answer.outputs[0], "name", "sub"), "one twice"),
-        (lambda answer: setattr(answer.outputs[0], "name", "x"), "got 'x'"),
+        (lambda answer: setattr(answer.outputs[0], "name", "x"), "got the output 'x'"),
         (lambda answer: setattr(answer.outputs[0], "datatype", "FP64"), "got 'FP64'"),
     ],
 )
