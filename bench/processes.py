@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -47,32 +48,28 @@ def cpu_seconds(root: int) -> float:
     return total / _TICKS
 
 
-def pss_bytes(root: int) -> int:
-    """Proportional set size: private memory, and of shared memory the process's share."""
+def _mapped_bytes(root: int, figure: str) -> int:
+    """One figure of smaps_rollup, summed over the tree."""
     total = 0
     for pid in tree(root):
         try:
             lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(figure)) * 1024
     return total
+
+
+def pss_bytes(root: int) -> int:
+    """Proportional set size: private memory, and of shared memory the process's share."""
+    return _mapped_bytes(root, "Pss:")
 
 
 def private_bytes(root: int) -> int:
     """Memory that only the tree has written: others' starts and ends don't change it, as they do
     PSS.
     """
-    total = 0
-    for pid in tree(root):
-        try:
-            lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        total += (
-            sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) * 1024
-        )
-    return total
+    return _mapped_bytes(root, "Private_Dirty")
 
 
 def descriptors(root: int) -> int:
@@ -101,3 +98,13 @@ def kill(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def end(process: subprocess.Popen, seconds: float) -> None:
+    """Stops it in an orderly way, by force if that takes longer than `seconds`."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

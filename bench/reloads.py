@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from load_tool import LoadError, LoadTool, Target, build
+from rows import head, row
 
 from e2e.harness import wait_until
 from reload.repository import CONFIG, Clients, Repository, RepositoryServer
@@ -52,16 +53,6 @@ class TritonPythonModel:
             for one in requests
         ]
 """
-
-
-def row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
-
-
-def head(*cells: str) -> None:
-    print()
-    row(*cells)
-    row(*["---"] * len(cells))
 
 
 class Load:

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import processes
 from load_tool import LoadError, Target
 from servers import LOGS, STOP_SECONDS, _free_ports
 
@@ -139,12 +140,7 @@ class RepositoryServer:
 
     def stop(self) -> None:
         """Stops it in an orderly way, by force if that takes too long."""
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        processes.end(self.process, STOP_SECONDS)
 
     def __enter__(self) -> RepositoryServer:
         return self

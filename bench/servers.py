@@ -160,12 +160,7 @@ class Server:
             return 0.0
         members = processes.tree(self.pid)
         begin = time.monotonic()
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        processes.end(self.process, STOP_SECONDS)
         seconds = time.monotonic() - begin
         for pid in set(members) & set(processes.tree(self.process.pid)):
             try:

@@ -29,6 +29,7 @@ from repository_servers import (
     triton_command,
     write_model,
 )
+from rows import head, row
 from servers import PEER, install
 
 OURS, TRITON = "pytriton", "triton"
@@ -86,16 +87,6 @@ CELLS = (
 CALLS = ("Logger.log_info", "Logger.log_verbose (off)", "increment", "set", "is_cancelled")
 LARGEST_CALL_US = 5.0
 GOALS_S = {"load": 0.3, "unload": 0.1}
-
-
-def row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
-
-
-def head(*cells: str) -> None:
-    print()
-    row(*cells)
-    row(*["---"] * len(cells))
 
 
 def met(is_met: bool) -> str:

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tritonclient.utils import InferenceServerException, serialize_byte_tensor
+from tritonclient.utils import serialize_byte_tensor
 
 from e2e.fake_cuda import FakeCuda
 from e2e.harness import Server, wait_until
+from e2e.region_kit import FLOAT, error_of, region_kit
 from pytriton.shared_memory import CudaRegion, SystemRegion, place_input
 
 pytest.importorskip("cuda.bindings", reason="cuda-bindings has no wheel for this Python")
 SIZE = 1 << 16
-FLOAT = 4
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def server(fake_cuda: FakeCuda, tmp_path_factory: pytest.TempPathFactory) -> Ite
 class Region:
     """Device memory of this process, registered by a stock client."""
 
-    def __init__(self, client, size: int, device: int = 0) -> None:
+    def __init__(self, client, size: int = SIZE, device: int = 0) -> None:
         import tritonclient.utils.cuda_shared_memory as cuda
 
         self.name = f"region_{uuid.uuid4().hex}"
@@ -76,36 +76,7 @@ class Region:
 @pytest.fixture(params=["http", "grpc"])
 def kit(request: pytest.FixtureRequest, server: Server) -> Iterator[types.SimpleNamespace]:
     """A stock client with what makes its inputs, and regions that go with the test."""
-    module = {"http": tritonclient.http, "grpc": tritonclient.grpc}[request.param]
-    client = module.InferenceServerClient(f"127.0.0.1:{getattr(server, request.param)}")
-    regions: list[Region] = []
-
-    def region(size: int = SIZE, device: int = 0) -> Region:
-        regions.append(Region(client, size, device))
-        return regions[-1]
-
-    def place(region: Region, count: int, datatype: str = "FP32", size: int = 0, offset: int = 0):
-        given = module.InferInput("IN", [1, count], datatype)
-        given.set_shared_memory(region.name, size or count * FLOAT, offset)
-        return given
-
-    def wish(region: Region, size: int, offset: int = 0):
-        wanted = module.InferRequestedOutput("OUT")
-        wanted.set_shared_memory(region.name, size, offset)
-        return wanted
-
-    yield types.SimpleNamespace(
-        client=client, module=module, region=region, place=place, wish=wish, server=server
-    )
-    for made in regions:
-        made.close()
-    client.close()
-
-
-def error_of(call) -> str:
-    with pytest.raises(InferenceServerException) as caught:
-        call()
-    return caught.value.message()
+    yield from region_kit(server, request.param, Region)
 
 
 @pytest.mark.parametrize("devices", [(0, 0), (0, 1), (1, 0)])

@@ -16,9 +16,9 @@ import tritonclient.utils.shared_memory as shm
 from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 
 from e2e.harness import Server, wait_until
+from e2e.region_kit import FLOAT, error_of, region_kit
 
 PAGE = 4096
-FLOAT = 4
 
 
 class Region:
@@ -53,36 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(params=["http", "grpc"])
 def kit(request: pytest.FixtureRequest, server: Server) -> Iterator[types.SimpleNamespace]:
     """A stock client with what makes its inputs, and regions that go with the test."""
-    module = {"http": tritonclient.http, "grpc": tritonclient.grpc}[request.param]
-    client = module.InferenceServerClient(f"127.0.0.1:{getattr(server, request.param)}")
-    regions: list[Region] = []
-
-    def region(size: int, offset: int = 0) -> Region:
-        regions.append(Region(client, size, offset))
-        return regions[-1]
-
-    def place(region: Region, count: int, datatype: str = "FP32", size: int = 0, offset: int = 0):
-        given = module.InferInput("IN", [1, count], datatype)
-        given.set_shared_memory(region.name, size or count * FLOAT, offset)
-        return given
-
-    def wish(region: Region, size: int, offset: int = 0):
-        wanted = module.InferRequestedOutput("OUT")
-        wanted.set_shared_memory(region.name, size, offset)
-        return wanted
-
-    yield types.SimpleNamespace(
-        client=client, module=module, region=region, place=place, wish=wish, server=server
-    )
-    for made in regions:
-        made.close()
-    client.close()
-
-
-def error_of(call) -> str:
-    with pytest.raises(InferenceServerException) as caught:
-        call()
-    return caught.value.message()
+    yield from region_kit(server, request.param, Region)
 
 
 def test_tensors_stay_in_the_regions(kit):
