@@ -99,24 +99,32 @@ def until_request(client):
             return int.from_bytes(head[5:9], "big")
 
 
+def ends(client):
+    """Closes in order: with bytes unread a close is a reset, which takes what was sent along."""
+    client.shutdown(socket.SHUT_WR)
+    while client.recv(1 << 16):
+        pass
+
+
 def refuses(client):
     stream = until_request(client)
-    client.sendall(frame(3, 0, stream, struct.pack(">I", 7)))  # RST_STREAM, REFUSED_STREAM
-    client.close()
+    refusal = frame(3, 0, stream, struct.pack(">I", 7))  # RST_STREAM, REFUSED_STREAM
+    # Without the GOAWAY the next try may go over this connection, which ends.
+    client.sendall(refusal + frame(7, 0, 0, struct.pack(">II", stream, 0)))
+    ends(client)
 
 
 def goes_away(client):
     until_request(client)
     client.sendall(frame(7, 0, 0, struct.pack(">II", 0, 0)))  # GOAWAY: nothing was begun
-    client.close()
+    ends(client)
 
 
 def breaks(client):
     """Resets the stream for another reason: the server may have begun."""
     stream = until_request(client)
     client.sendall(frame(3, 0, stream, struct.pack(">I", 2)))  # INTERNAL_ERROR
-    while client.recv(1 << 16):
-        pass
+    ends(client)
 
 
 def closes_early(client):
