@@ -31,7 +31,10 @@ PollSource::PollSource(PollOptions options, Manager* manager, Logger* logger,
   pthread_setname_np(thread_.native_handle(), "pt-poll");
 }
 
-PollSource::~PollSource() { Stop(); }
+PollSource::~PollSource() {
+  Stop();
+  inbox_->Wake(nullptr);
+}
 
 void PollSource::Stop() {
   {
@@ -54,6 +57,7 @@ bool PollSource::IsStopping() const {
 }
 
 void PollSource::Run() {
+  inbox_->Wake(&watch_);
   while (!IsStopping()) {
     TakeEnded();
     const TimePoint begin = std::chrono::steady_clock::now();
@@ -73,13 +77,8 @@ void PollSource::Run() {
 }
 
 void PollSource::TakeEnded() {
-  std::vector<Ended> ended;
-  {
-    MutexLock lock(&mu_);
-    ended.swap(ended_);
-  }
   const TimePoint now = std::chrono::steady_clock::now();
-  for (const Ended& one : ended) {
+  for (const Ended& one : inbox_->Take()) {
     const auto at = models_.find(one.key);
     if (at == models_.end()) continue;
     PollPolicy& policy = at->second.policy;
@@ -199,20 +198,33 @@ void PollSource::NoteUnreadable(const Layout& layout) {
 
 void PollSource::Load(const ModelPlace& place, const Fingerprint& tree) {
   models_.at(place.key()).has_problem = true;  // until it serves
-  manager_->LoadSettled(place, tree, [this, key = place.key(), tree](const LoadOutcome& outcome) {
-    Post({key, false, tree, outcome});
-  });
+  manager_->LoadSettled(place, tree,
+                        [inbox = inbox_, key = place.key(), tree](const LoadOutcome& outcome) {
+                          inbox->Post({key, false, tree, outcome});
+                        });
 }
 
 void PollSource::Unload(const std::string& key) {
-  manager_->Unload(key, Trace::kNone,
-                   [this, key](const Result<UnloadReport>&) { Post({key, true, {}, {}}); });
+  manager_->Unload(key, Trace::kNone, [inbox = inbox_, key](const Result<UnloadReport>&) {
+    inbox->Post({key, true, {}, {}});
+  });
 }
 
-void PollSource::Post(Ended ended) {
+void PollSource::Inbox::Post(Ended ended) {
   MutexLock lock(&mu_);
+  if (watch_ == nullptr) return;
   ended_.push_back(std::move(ended));
-  watch_.Wake();
+  watch_->Wake();
+}
+
+std::vector<PollSource::Ended> PollSource::Inbox::Take() {
+  MutexLock lock(&mu_);
+  return std::exchange(ended_, {});
+}
+
+void PollSource::Inbox::Wake(DirWatch* watch) {
+  MutexLock lock(&mu_);
+  watch_ = watch;
 }
 
 void PollSource::FinishFirst() {

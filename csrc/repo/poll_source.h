@@ -3,7 +3,8 @@
 // can't be read freezes what is served from it; nothing is unloaded because of that.
 //
 // Thread rule: has its own thread; the public functions are thread-safe.
-// Owner rule: borrows the manager, which must be closed before this object goes.
+// Owner rule: borrows the manager, which must be closed before this object goes; what the manager
+// reports later (a request may keep an unloaded model for long) reaches nobody.
 #pragma once
 
 #include <functional>
@@ -62,8 +63,22 @@ class PollSource {
     LoadOutcome outcome;
   };
 
+  // Where the manager reports to, from its threads.
+  class Inbox {
+   public:
+    void Post(Ended ended) EXCLUDES(mu_);
+    std::vector<Ended> Take() EXCLUDES(mu_);
+    // `watch` wakes with every report; nullptr: nobody takes them any more.
+    void Wake(DirWatch* watch) EXCLUDES(mu_);
+
+   private:
+    Mutex mu_;
+    DirWatch* watch_ GUARDED_BY(mu_) = nullptr;
+    std::vector<Ended> ended_ GUARDED_BY(mu_);
+  };
+
   void Run();
-  void TakeEnded() EXCLUDES(mu_);
+  void TakeEnded();
   // One look at everything; when time alone asks for the next one.
   TimePoint LookAtAll() EXCLUDES(mu_);
   TimePoint LookAtModel(const ModelPlace& place, TimePoint now);
@@ -72,7 +87,6 @@ class PollSource {
   Watched& WatchedOf(const ModelPlace& place);
   void Load(const ModelPlace& place, const Fingerprint& tree);
   void Unload(const std::string& key);
-  void Post(Ended ended) EXCLUDES(mu_);
   void FinishFirst() EXCLUDES(mu_);
   void WatchDirectory(const std::string& path);
   bool IsStopping() const EXCLUDES(mu_);
@@ -82,6 +96,7 @@ class PollSource {
   Manager* const manager_;
   Logger* const logger_;
   DirWatch watch_;
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   bool can_watch_ = true;
 
   // The thread's own.
@@ -92,7 +107,6 @@ class PollSource {
 
   mutable Mutex mu_;
   CondVar pause_;
-  std::vector<Ended> ended_ GUARDED_BY(mu_);
   bool is_stopping_ GUARDED_BY(mu_) = false;
   PollView view_ GUARDED_BY(mu_);
   std::thread thread_;
