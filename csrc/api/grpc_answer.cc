@@ -95,10 +95,10 @@ wire::InferResponseData Describe(const AnswerPlan& plan, const OutputList& outpu
   return data;
 }
 
-Status CheckSize(const wire::InferResponseData& data) {
-  const uint64_t size = wire::InferResponseSize(data);
-  if (size <= wire::kMaxMessageBytes) return {};
-  return InvalidArgument("Response has byte size " + std::to_string(size) +
+Result<wire::InferResponseSize> MeasureAllowed(const wire::InferResponseData& data) {
+  const wire::InferResponseSize size = wire::Measure(data);
+  if (size.total() <= wire::kMaxMessageBytes) return size;
+  return InvalidArgument("Response has byte size " + std::to_string(size.total()) +
                          " which exceeds gRPC's byte size limit " +
                          std::to_string(wire::kMaxMessageBytes) + ".");
 }
@@ -116,8 +116,8 @@ Result<SliceList> EncodeAnswer(const AnswerPlan& plan, InferResponse* response, 
   ParameterList parameters;
   CollectParameters(response->parameters, &parameters);
   const wire::InferResponseData data = Describe(plan, outputs, parameters);
-  PT_RETURN_IF_ERROR(CheckSize(data));
-  return OrNoMemory(wire::EncodeInferResponse(data, pool));
+  PT_ASSIGN_OR_RETURN(const wire::InferResponseSize size, MeasureAllowed(data));
+  return OrNoMemory(wire::EncodeInferResponse(data, size, pool));
 }
 
 Result<SliceList> EncodeStreamAnswer(const AnswerPlan& plan, InferResponse* response,
@@ -128,8 +128,8 @@ Result<SliceList> EncodeStreamAnswer(const AnswerPlan& plan, InferResponse* resp
   CollectParameters(response->parameters, &parameters);
   parameters.push_back(FinalParameter(finality));
   const wire::InferResponseData data = Describe(plan, outputs, parameters);
-  PT_RETURN_IF_ERROR(CheckSize(data));
-  return OrNoMemory(wire::EncodeStreamResponse(data, {}, pool));
+  PT_ASSIGN_OR_RETURN(const wire::InferResponseSize size, MeasureAllowed(data));
+  return OrNoMemory(wire::EncodeStreamResponse(data, size, {}, pool));
 }
 
 SliceList EncodeStreamNote(const AnswerPlan& plan, std::string_view error_message,
@@ -140,14 +140,14 @@ SliceList EncodeStreamNote(const AnswerPlan& plan, std::string_view error_messag
   data.model_version = plan.asked_version;
   data.id = plan.id;
   data.parameters = {&final_parameter, 1};
-  return wire::EncodeStreamResponse(data, error_message, pool);
+  return wire::EncodeStreamResponse(data, wire::Measure(data), error_message, pool);
 }
 
 SliceList EncodeStreamRefusal(std::string_view id, std::string_view error_message,
                               BlockPool* pool) {
   wire::InferResponseData data;
   data.id = id;
-  return wire::EncodeStreamResponse(data, error_message, pool);
+  return wire::EncodeStreamResponse(data, wire::Measure(data), error_message, pool);
 }
 
 }  // namespace pt::api

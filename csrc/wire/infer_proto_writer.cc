@@ -96,23 +96,6 @@ void WriteHead(ProtoWriter* writer, const InferResponseData& response) {
 
 bool IsShared(const OutputTensorData& output) { return output.bytes->size >= kShareBytes; }
 
-uint64_t RawSize(const InferResponseData& response) {
-  uint64_t size = 0;
-  for (const OutputTensorData& output : response.outputs) {
-    size += BytesFieldSize(output.bytes->size);
-  }
-  return size;
-}
-
-// Bytes of raw_output_contents that go into the block: heads, and small tensors.
-size_t CopiedRawSize(const InferResponseData& response) {
-  size_t size = 0;
-  for (const OutputTensorData& output : response.outputs) {
-    size += BytesHeadSize(output.bytes->size) + (IsShared(output) ? 0 : output.bytes->size);
-  }
-  return size;
-}
-
 // Writes raw_output_contents; the block's bytes from `begin` on are not in `slices` yet.
 void WriteRaw(ProtoWriter* writer, const InferResponseData& response, const BlockRef& block,
               SliceList* slices) {
@@ -134,13 +117,21 @@ void WriteRaw(ProtoWriter* writer, const InferResponseData& response, const Bloc
 
 }  // namespace
 
-uint64_t InferResponseSize(const InferResponseData& response) {
-  return HeadSize(response) + RawSize(response);
+InferResponseSize Measure(const InferResponseData& response) {
+  InferResponseSize size;
+  size.head = HeadSize(response);
+  for (const OutputTensorData& output : response.outputs) {
+    const uint64_t head = BytesHeadSize(output.bytes->size);
+    size.raw += head + output.bytes->size;
+    size.copied += head + (IsShared(output) ? 0 : output.bytes->size);
+  }
+  return size;
 }
 
-SliceList EncodeInferResponse(const InferResponseData& response, BlockPool* pool) {
+SliceList EncodeInferResponse(const InferResponseData& response, const InferResponseSize& size,
+                              BlockPool* pool) {
   SliceList slices;
-  const BlockRef block = pool->Allocate(HeadSize(response) + CopiedRawSize(response));
+  const BlockRef block = pool->Allocate(size.head + size.copied);
   if (!block) return slices;
   ProtoWriter writer(block->data());
   WriteHead(&writer, response);
@@ -148,16 +139,15 @@ SliceList EncodeInferResponse(const InferResponseData& response, BlockPool* pool
   return slices;
 }
 
-SliceList EncodeStreamResponse(const InferResponseData& response, std::string_view error_message,
-                               BlockPool* pool) {
+SliceList EncodeStreamResponse(const InferResponseData& response, const InferResponseSize& size,
+                               std::string_view error_message, BlockPool* pool) {
   SliceList slices;
-  const uint64_t size = InferResponseSize(response);
-  const BlockRef block = pool->Allocate(TextFieldSize(error_message) + BytesHeadSize(size) +
-                                        HeadSize(response) + CopiedRawSize(response));
+  const BlockRef block = pool->Allocate(TextFieldSize(error_message) +
+                                        BytesHeadSize(size.total()) + size.head + size.copied);
   if (!block) return slices;
   ProtoWriter writer(block->data());
   writer.Text(1, error_message);
-  writer.BytesHead(2, size);
+  writer.BytesHead(2, size.total());
   WriteHead(&writer, response);
   WriteRaw(&writer, response, block, &slices);
   return slices;

@@ -36,14 +36,24 @@ inline constexpr size_t kShareBytes = size_t{16} << 10;
 // gRPC's limit for one message.
 inline constexpr uint64_t kMaxMessageBytes = 0x7fffffff;
 
-// Bytes of the ModelInferResponse.
-uint64_t InferResponseSize(const InferResponseData& response);
+// Bytes of a ModelInferResponse, measured once for all who need them.
+struct InferResponseSize {
+  uint64_t head = 0;    // everything but raw_output_contents
+  uint64_t raw = 0;     // raw_output_contents
+  uint64_t copied = 0;  // the part of `raw` that is written: heads, and tensors that are not shared
 
-// One ModelInferResponse. Empty: no memory. REQUIRES: at most kMaxMessageBytes.
-SliceList EncodeInferResponse(const InferResponseData& response, BlockPool* pool);
+  uint64_t total() const { return head + raw; }
+};
+
+InferResponseSize Measure(const InferResponseData& response);
+
+// One ModelInferResponse of the measured `size`. Empty: no memory.
+// REQUIRES: at most kMaxMessageBytes.
+SliceList EncodeInferResponse(const InferResponseData& response, const InferResponseSize& size,
+                              BlockPool* pool);
 
 // One ModelStreamInferResponse: `response` inside, and the error text where it is not empty.
-SliceList EncodeStreamResponse(const InferResponseData& response, std::string_view error_message,
-                               BlockPool* pool);
+SliceList EncodeStreamResponse(const InferResponseData& response, const InferResponseSize& size,
+                               std::string_view error_message, BlockPool* pool);
 
 }  // namespace pt::wire

@@ -36,6 +36,10 @@ class WriterTest : public testing::Test {
     return data;
   }
 
+  SliceList Encode(const InferResponseData& data) {
+    return EncodeInferResponse(data, Measure(data), &pool_);
+  }
+
   std::vector<int64_t> shape_{4, 0, -1, 300};
   std::vector<Slice> bytes_;
   std::vector<OutputTensorData> outputs_;
@@ -44,8 +48,8 @@ class WriterTest : public testing::Test {
 
 TEST_F(WriterTest, WritesWhatLibprotobufReads) {
   const InferResponseData data = Make({3, 0, kShareBytes - 1, kShareBytes, 100000, 5});
-  const std::string message = Flatten(EncodeInferResponse(data, &pool_));
-  EXPECT_EQ(message.size(), InferResponseSize(data));
+  const std::string message = Flatten(Encode(data));
+  EXPECT_EQ(message.size(), Measure(data).total());
   inference::ModelInferResponse read;
   ASSERT_TRUE(read.ParseFromString(message));
   EXPECT_EQ(read.model_name(), "model");
@@ -65,15 +69,13 @@ TEST_F(WriterTest, WritesWhatLibprotobufReads) {
 }
 
 TEST_F(WriterTest, SharesLargeTensorsOnly) {
-  const SliceList slices = EncodeInferResponse(Make({100, kShareBytes, 200}), &pool_);
+  const SliceList slices = Encode(Make({100, kShareBytes, 200}));
   ASSERT_EQ(slices.size(), 3u);
   EXPECT_EQ(slices[1].data, bytes_[1].data);
-  EXPECT_EQ(EncodeInferResponse(Make({}), &pool_).size(), 3u);
+  EXPECT_EQ(Encode(Make({})).size(), 3u);
 }
 
-TEST_F(WriterTest, PutsASmallResponseInOneSlice) {
-  EXPECT_EQ(EncodeInferResponse(Make({64, 64}), &pool_).size(), 1u);
-}
+TEST_F(WriterTest, PutsASmallResponseInOneSlice) { EXPECT_EQ(Encode(Make({64, 64})).size(), 1u); }
 
 TEST_F(WriterTest, WritesParametersOfEveryKind) {
   const std::vector<ParameterView> parameters = {
@@ -88,7 +90,7 @@ TEST_F(WriterTest, WritesParametersOfEveryKind) {
   InferResponseData data = Make({1});
   data.parameters = parameters;
   inference::ModelInferResponse read;
-  ASSERT_TRUE(read.ParseFromString(Flatten(EncodeInferResponse(data, &pool_))));
+  ASSERT_TRUE(read.ParseFromString(Flatten(Encode(data))));
   EXPECT_EQ(read.parameters_size(), 8);
   EXPECT_TRUE(read.parameters().at("flag").bool_param());
   EXPECT_TRUE(read.parameters().at("off").has_bool_param());
@@ -102,12 +104,13 @@ TEST_F(WriterTest, WritesParametersOfEveryKind) {
 
 TEST_F(WriterTest, WrapsStreamResponses) {
   const InferResponseData data = Make({10, kShareBytes});
-  const std::string plain = Flatten(EncodeInferResponse(data, &pool_));
+  const std::string plain = Flatten(Encode(data));
   inference::ModelStreamInferResponse read;
-  ASSERT_TRUE(read.ParseFromString(Flatten(EncodeStreamResponse(data, "what failed", &pool_))));
+  ASSERT_TRUE(read.ParseFromString(
+      Flatten(EncodeStreamResponse(data, Measure(data), "what failed", &pool_))));
   EXPECT_EQ(read.error_message(), "what failed");
   EXPECT_EQ(read.infer_response().SerializeAsString(), plain);
-  ASSERT_TRUE(read.ParseFromString(Flatten(EncodeStreamResponse({}, {}, &pool_))));
+  ASSERT_TRUE(read.ParseFromString(Flatten(EncodeStreamResponse({}, Measure({}), {}, &pool_))));
   EXPECT_TRUE(read.has_infer_response());
   EXPECT_TRUE(read.error_message().empty());
 }
