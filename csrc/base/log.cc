@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/log_budget.h"
 #include "base/log_format.h"
 #include "base/log_queue.h"
 #include "base/mutex.h"
@@ -78,17 +79,21 @@ struct Logger::Impl {
       WriteBatch(&batch, &formatter, &text);
       queue.MarkWritten(batch);
     }
+    WriteBatch(&batch, &formatter, &text);  // what was left out since
   }
 
   void WriteBatch(LogBatch* batch, LogFormatter* formatter, std::string* text) {
     const LogFormat now_format = format.load(std::memory_order_relaxed);
     text->clear();
-    if (batch->dropped() > 0) {
-      const std::string note =
-          std::to_string(batch->dropped()) + " log lines were dropped here: the queue was full";
-      formatter->Append({std::chrono::system_clock::now(), LogLevel::kWarning, PT_WHERE, {}, note},
-                        now_format, text);
-    }
+    const auto note = [&](uint64_t count, const char* what) {
+      const std::string message = std::to_string(count) + what;
+      if (count == 0) return;
+      formatter->Append(
+          {std::chrono::system_clock::now(), LogLevel::kWarning, PT_WHERE, {}, message}, now_format,
+          text);
+    };
+    note(batch->dropped(), " log lines were dropped here: the queue was full");
+    note(budget.TakeLeftOut(), " verbose lines were left out here: more than 10,000 a second");
     LogLine line;
     while (batch->Next(&line)) {
       formatter->Append(line, now_format, text);
@@ -102,6 +107,7 @@ struct Logger::Impl {
 
   Output output;
   LogQueue queue;
+  LogBudget budget;
   std::atomic<LogFormat> format;
   mutable Mutex mu;
   LogOptions current GUARDED_BY(mu);
@@ -131,6 +137,8 @@ void Logger::Log(LogLevel level, std::string_view where, std::string_view messag
                  std::string_view request_id) {
   impl_->queue.Push({std::chrono::system_clock::now(), level, where, request_id, message});
 }
+
+bool Logger::TakeRoom() { return impl_->budget.Take(std::chrono::steady_clock::now()); }
 
 void Logger::Flush() { impl_->queue.Flush(); }
 

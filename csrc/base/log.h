@@ -1,5 +1,6 @@
 // Log: asynchronous, bounded, structured lines. A Logger is an object that is passed on; a full
-// queue drops the oldest lines and says how many. Each line of a request carries its id.
+// queue drops the oldest lines and says how many. Each line of a request carries its id. Verbose
+// lines of requests have a budget (log_budget.h), so that logging never slows what it tells about.
 //
 // Thread rule: thread-safe; Log never blocks on the sink and takes no lock that a sink holds.
 #pragma once
@@ -39,6 +40,8 @@ class Logger {
                ? verbose_.load(std::memory_order_relaxed) >= verbose_level
                : enabled_[static_cast<int>(level)].load(std::memory_order_relaxed);
   }
+  // IsOn for a verbose line of a request, which this also takes from the budget.
+  bool Admits(int verbose_level) { return IsOn(LogLevel::kVerbose, verbose_level) && TakeRoom(); }
   // Queues one line. `request_id` may be empty. `where` is "file.cc:12".
   void Log(LogLevel level, std::string_view where, std::string_view message,
            std::string_view request_id = {});
@@ -51,6 +54,7 @@ class Logger {
  private:
   struct Impl;
   explicit Logger(std::unique_ptr<Impl> impl, const LogOptions& options);
+  bool TakeRoom();
   std::atomic<int> verbose_{0};
   std::atomic<bool> enabled_[4];
   std::unique_ptr<Impl> impl_;
@@ -71,10 +75,10 @@ class Logger {
     }                                                                       \
   } while (0)
 
-#define PT_VLOG(logger, verbosity, request_id, message)                                   \
-  do {                                                                                    \
-    ::pt::Logger* pt_logger_ = (logger);                                                  \
-    if (pt_logger_ != nullptr && pt_logger_->IsOn(::pt::LogLevel::kVerbose, verbosity)) { \
-      pt_logger_->Log(::pt::LogLevel::kVerbose, PT_WHERE, (message), (request_id));       \
-    }                                                                                     \
+#define PT_VLOG(logger, verbosity, request_id, message)                             \
+  do {                                                                              \
+    ::pt::Logger* pt_logger_ = (logger);                                            \
+    if (pt_logger_ != nullptr && pt_logger_->Admits(verbosity)) {                   \
+      pt_logger_->Log(::pt::LogLevel::kVerbose, PT_WHERE, (message), (request_id)); \
+    }                                                                               \
   } while (0)

@@ -92,8 +92,10 @@ bool Http1Call::WriteTo(net::Stream* stream) {
   WriteChunks(stream);
   if (!answer_.has_ended) return false;
   if (is_chunked_ && !traits_.is_head) stream->Write("0\r\n\r\n");
-  PT_VLOG(connection_->services().logger, 1, std::string_view(),
-          traits_.label + " answered " + std::to_string(status_));
+  if (!traits_.label.empty()) {
+    PT_LOG(connection_->services().logger, kVerbose,
+           traits_.label + " answered " + std::to_string(status_));
+  }
   Finish();
   return true;
 }

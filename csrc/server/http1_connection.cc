@@ -230,7 +230,7 @@ RefPtr<Http1Call> Http1Protocol::NewCall(uint64_t claimed_bytes, bool keeps_aliv
   traits.keeps_alive = keeps_alive && !is_draining_;
   traits.claimed_bytes = claimed_bytes;
   Logger* const logger = connection_->services().logger;
-  if (logger != nullptr && logger->IsOn(LogLevel::kVerbose, 1)) {
+  if (logger != nullptr && logger->Admits(1)) {
     traits.label.append(head_.method).append(" ").append(head_.target);
   }
   auto call = MakeRef<Http1Call>(RefPtr<Connection>(connection_), std::move(traits));

@@ -32,7 +32,7 @@ GrpcCall::~GrpcCall() = default;
 
 void GrpcCall::Start(const api::HttpRequestHead& head, bool is_head_too_large) {
   Logger* const logger = services().logger;
-  if (logger != nullptr && logger->IsOn(LogLevel::kVerbose, 1)) label_ = head.target;
+  if (logger != nullptr && logger->Admits(1)) label_ = head.target;
   if (is_head_too_large) {
     return Fail(api::GrpcCode::kResourceExhausted,
                 "expected a request head of at most " +
@@ -346,8 +346,10 @@ void GrpcCall::QueueStatus(api::GrpcStatus&& status) {
   if (is_finished_) return;
   is_finished_ = true;
   StopDeadline();
-  PT_VLOG(services().logger, 1, std::string_view(),
-          label_ + " answered " + std::to_string(static_cast<int>(status.code)));
+  if (!label_.empty()) {
+    PT_LOG(services().logger, kVerbose,
+           label_ + " answered " + std::to_string(static_cast<int>(status.code)));
+  }
   connection_->MarkDirty();
   if (status.code == api::GrpcCode::kOk) {
     SendGrpcHead();

@@ -65,7 +65,7 @@ RestCall::~RestCall() = default;
 
 void RestCall::Start(const api::HttpRequestHead& head, bool has_body, bool is_head_too_large) {
   Logger* const logger = services().logger;
-  if (logger != nullptr && logger->IsOn(LogLevel::kVerbose, 1)) {
+  if (logger != nullptr && logger->Admits(1)) {
     label_.append(head.method).append(" ").append(head.target);
   }
   is_head_method_ = head.method == "HEAD";
@@ -248,8 +248,9 @@ void RestCall::Apply(Answer&& answer) {
 
 void RestCall::QueueHead(const api::HttpReply& head, uint64_t body_size, bool is_streamed) {
   if (std::exchange(is_head_sent_, true)) return;
-  PT_VLOG(services().logger, 1, std::string_view(),
-          label_ + " answered " + std::to_string(head.status));
+  if (!label_.empty()) {
+    PT_LOG(services().logger, kVerbose, label_ + " answered " + std::to_string(head.status));
+  }
   const std::string status = std::to_string(head.status);
   const std::string length = std::to_string(body_size);
   const std::string header_length = std::to_string(head.inference_header_length);

@@ -144,6 +144,23 @@ TEST_F(LoggerTest, SaysHowManyLinesWereDropped) {
   EXPECT_NE(Written().find("log lines were dropped here: the queue was full"), std::string::npos);
 }
 
+TEST_F(LoggerTest, LeavesVerboseLinesOutBeforeTheyAreBuilt) {
+  options_.verbose_level = 1;
+  constexpr int kCalls = 1000000;
+  int built = 0;
+  {
+    const auto logger = Make();
+    const auto message = [&built] {
+      ++built;
+      return "x";
+    };
+    for (int i = 0; i < kCalls; ++i) PT_VLOG(logger.get(), 1, "", message());
+  }
+  EXPECT_LT(built, kCalls);
+  EXPECT_NE(Written().find(" verbose lines were left out here: more than 10,000 a second"),
+            std::string::npos);
+}
+
 TEST_F(LoggerTest, UpdateChangesLevelsAndFormatButNotTheFile) {
   const auto logger = Make();
   LogOptions options = logger->options();
