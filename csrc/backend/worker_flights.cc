@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/worker_rows.h"
 #include "base/copy_count.h"
 #include "infer/scheduler.h"
 #include "tensor/bytes_tensor.h"
@@ -71,7 +72,9 @@ Status WorkerFlights::Enter(uint32_t sequence, Batch* batch, bool is_waited, Mes
   if (batch->requests.size() > free_.size()) {
     return Unavailable("model instance '" + instance_name_ + "' holds too many requests");
   }
-  out->Put(sequence).Put(static_cast<uint32_t>(batch->requests.size()));
+  const bool are_alike = AreAlike(batch->requests);
+  const auto count = static_cast<uint32_t>(batch->requests.size());
+  out->Put(sequence).Put(are_alike ? count | kRows : count);
   awaited_.clear();
   for (size_t i = 0; i < batch->requests.size(); ++i) {
     const uint32_t slot = free_.back();
@@ -89,7 +92,12 @@ Status WorkerFlights::Enter(uint32_t sequence, Batch* batch, bool is_waited, Mes
     } else {
       flight.request->AnswerLater();
     }
-    PutRequest(uint64_t{flight.generation} << 32 | slot, *flight.request, out);
+    const uint64_t key = uint64_t{flight.generation} << 32 | slot;
+    if (are_alike && i > 0) {
+      PutRow(key, *flight.request, out);
+    } else {
+      PutRequest(key, *flight.request, out);
+    }
     ring_->SetCancelled(slot, flight.request->is_cancelled());
     flight.request->responder().OnCancel([ring = ring_, slot] { ring->SetCancelled(slot, true); });
   }
@@ -167,9 +175,15 @@ void WorkerFlights::Deliver(Flight* flight, InferResponse&& response, Finality f
 bool WorkerFlights::OnResponses(std::string_view message) {
   MessageReader in(message);
   const auto count = in.Get<uint32_t>();
-  for (uint32_t i = 0; i < count && in.ok(); ++i) {
-    std::optional<ResponseRecord> record = GetResponse(&in);
-    if (!record) return false;
+  const bool are_rows = (count & kRows) != 0;
+  std::optional<ResponseRecord> record;
+  for (uint32_t i = 0; i < (count & ~kRows) && in.ok(); ++i) {
+    if (are_rows && i > 0) {
+      if (!GetRow(&in, &*record)) return false;
+    } else {
+      record = GetResponse(&in);
+      if (!record) return false;
+    }
     Flight* flight = Find(record->key);
     bool is_sound = true;
     if (flight == nullptr) {

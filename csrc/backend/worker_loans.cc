@@ -6,12 +6,6 @@
 #include "base/shared_region.h"
 
 namespace pt::backend {
-namespace {
-
-// Smaller tensors are copied into the message: cheaper than lending them.
-constexpr size_t kLendBytes = size_t{16} << 10;
-
-}  // namespace
 
 TensorRecord WorkerLoans::Describe(uint16_t index, const TensorView& tensor) {
   TensorRecord record;

@@ -17,6 +17,9 @@ namespace pt::backend {
 
 class WorkerLoans {
  public:
+  // Smaller tensors are copied into the message: cheaper than lending them.
+  static constexpr size_t kLendBytes = size_t{16} << 10;
+
   explicit WorkerLoans(BlockPool* pool) : pool_(pool) {}
 
   // How a worker gets this tensor: large ones are lent (copied into the pool first if they lie

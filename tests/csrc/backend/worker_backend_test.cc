@@ -159,6 +159,23 @@ TEST_F(WorkerBackendTest, AnswersABatchInOrder) {
   }
 }
 
+TEST_F(WorkerBackendTest, TellsAlikeRequestsApartFromThoseThatDiffer) {
+  ASSERT_TRUE(Load(kEcho).ok());
+  const std::vector<std::vector<float>> values = {{1}, {2}, {3, 4}, {5}};
+  for (const size_t count : {size_t{2}, values.size()}) {  // alike, and with one that isn't
+    for (const char* id : {"", "me"}) {
+      RequestList list;
+      for (size_t i = 0; i < count; ++i) list.push_back(Request(values[i]));
+      list.back()->id = id;
+      Execute(std::move(list));
+      for (size_t i = 0; i < count; ++i) {
+        ASSERT_TRUE(batch_.responses[i].status.ok()) << batch_.responses[i].status.message();
+        EXPECT_EQ(Output(i), values[i]);
+      }
+    }
+  }
+}
+
 TEST_F(WorkerBackendTest, SendsLargeUnwrittenInputsBackWithoutACopy) {
   ASSERT_TRUE(Load(kEcho).ok());
   std::vector<float> values(1 << 20);

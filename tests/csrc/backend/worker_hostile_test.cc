@@ -8,6 +8,7 @@
 #include "backend/worker_asks.h"
 #include "backend/worker_flights.h"
 #include "backend/worker_ring.h"
+#include "backend/worker_rows.h"
 #include "base/shared_region.h"
 #include "infer/fakes.h"
 
@@ -195,6 +196,25 @@ TEST_F(HostileMessages, OffsetsOutsideAreRefused) {
     }
   }
   flights_->FailAll(sequence, "gone");
+}
+
+TEST_F(HostileMessages, RowsMustBeWholeAndOfTensorsInTheMessage) {
+  const auto as_rows = [](std::string message, uint32_t count) {
+    count |= kRows;
+    message.replace(0, 4, reinterpret_cast<const char*>(&count), 4);
+    return message;
+  };
+  const std::string row(8 + 64, '\0');
+  const std::string inline_message = Enter(1, Place::kInline);
+  EXPECT_TRUE(flights_->OnResponses(as_rows(inline_message, 3) + row + row));
+  EXPECT_FALSE(flights_->OnResponses(as_rows(inline_message, 3) + row + row.substr(1)));
+  EXPECT_FALSE(flights_->OnResponses(as_rows(inline_message, 0x7FFFFFFF) + row));
+  EXPECT_FALSE(flights_->OnResponses(as_rows(Enter(2, Place::kResponse), 2) + row));
+  std::string nothing = inline_message.substr(0, 24);  // a response without outputs
+  nothing.replace(14, 2, 2, '\0');
+  EXPECT_FALSE(flights_->OnResponses(as_rows(nothing, 0x7FFFFFFF) + std::string(800, '\0')));
+  flights_->FailAll(2, "gone");
+  TouchAnswers();
 }
 
 TEST_F(HostileMessages, QuestionsOfGarbageAreRefusedOrAnswered) {
