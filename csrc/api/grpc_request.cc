@@ -73,13 +73,13 @@ class InputReader {
         model_(request->model()),
         request_(request) {}
 
-  Result<NamedInput> Read(const wire::InputTensorView& given) {
-    NamedInput input;
-    input.name = given.name;
-    input.type = ParseDataType(given.datatype);
-    input.type_name = input.type == DataType::kInvalid ? "<invalid>" : given.datatype;
+  // `input` is new.
+  Status Read(const wire::InputTensorView& given, NamedInput* input) {
+    input->name = given.name;
+    input->type = ParseDataType(given.datatype);
+    input->type_name = input->type == DataType::kInvalid ? "<invalid>" : given.datatype;
     for (int64_t dim : view_.ShapeOf(given)) {
-      if (!input.shape.Append(dim)) {
+      if (!input->shape.Append(dim)) {
         return InvalidArgument("input " + TensorOfModel(given.name, model_) +
                                " has too many dimensions, expected at most " +
                                std::to_string(Shape::kMaxRank));
@@ -90,11 +90,11 @@ class InputReader {
       PT_ASSIGN_OR_RETURN(region, RegionOf(view_.ParametersOf(given.parameters)));
     }
     if (region.is_given) {
-      PT_ASSIGN_OR_RETURN(input.data, ReadFromRegion(given, region, input.type));
+      PT_ASSIGN_OR_RETURN(input->data, ReadFromRegion(given, region, input->type));
     } else {
-      PT_ASSIGN_OR_RETURN(input.data, ReadData(given, input));
+      PT_ASSIGN_OR_RETURN(input->data, ReadData(given, *input));
     }
-    return input;
+    return {};
   }
 
  private:
@@ -141,8 +141,7 @@ Status ReadInputs(const Service& service, const CallContext& context, const Infe
   NamedInputs inputs;
   inputs.reserve(message.view->inputs.size());
   for (const wire::InputTensorView& given : message.view->inputs) {
-    PT_ASSIGN_OR_RETURN(NamedInput input, reader.Read(given));
-    inputs.push_back(std::move(input));
+    PT_RETURN_IF_ERROR(reader.Read(given, &inputs.emplace_back()));
   }
   return FillInputs(std::move(inputs), request);
 }

@@ -66,8 +66,14 @@ struct CallbacksDeleter {
 // Each gets the session as user data; none lets an exception pass (nothing called here throws).
 struct Http2Session::Callbacks {
   static Http2Session& Self(void* user) { return *static_cast<Http2Session*>(user); }
-  static Http2Stream* StreamOf(nghttp2_session* session, int32_t id) {
-    return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  // Most calls are for the stream of the call before.
+  static Http2Stream* StreamOf(nghttp2_session* session, int32_t id, void* user) {
+    Http2Stream*& latest = Self(user).latest_;
+    if (latest != nullptr && latest->id_ == id) return latest;
+    auto* const stream =
+        static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+    if (stream != nullptr) latest = stream;
+    return stream;
   }
 
   static int OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
@@ -96,23 +102,27 @@ struct Http2Session::Callbacks {
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       Self(user).OpenRequest(frame->hd.stream_id, !is_end);
     } else if (is_end) {
-      if (Http2Stream* const stream = StreamOf(session, frame->hd.stream_id)) {
+      if (Http2Stream* const stream = StreamOf(session, frame->hd.stream_id, user)) {
         Self(user).Ended(stream);
       }
     }
     return 0;
   }
 
-  static int OnDataChunk(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data,
+  static int OnDataChunk(nghttp2_session* session, uint8_t flags, int32_t id, const uint8_t* data,
                          size_t size, void* user) {
-    Http2Stream* const stream = StreamOf(session, id);
+    Http2Stream* const stream = StreamOf(session, id, user);
     if (stream != nullptr) Self(user).events_->OnData(stream, View(data, size));
-    Self(user).Consumed(stream, id, size);
+    Self(user).consumed_ += size;
+    // A stream that ends with this frame needs no credit.
+    if (stream != nullptr && (flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+      Self(user).Consumed(stream, size);
+    }
     return 0;
   }
 
   static int OnStreamClose(nghttp2_session* session, int32_t id, uint32_t error, void* user) {
-    Http2Stream* const stream = StreamOf(session, id);
+    Http2Stream* const stream = StreamOf(session, id, user);
     if (stream == nullptr) return 0;
     Self(user).Detach(stream);
     Self(user).events_->OnClose(stream, static_cast<Http2Error>(error));
@@ -120,10 +130,10 @@ struct Http2Session::Callbacks {
   }
 
   // An answer that ended before its request did: the client need not send the rest (RFC 9113 8.1).
-  static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void*) {
+  static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     const bool can_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (!can_end || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-    Http2Stream* const stream = StreamOf(session, frame->hd.stream_id);
+    Http2Stream* const stream = StreamOf(session, frame->hd.stream_id, user);
     if (stream != nullptr && !stream->is_request_complete_) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_NO_ERROR);
     }
@@ -239,6 +249,8 @@ Http2Session::~Http2Session() {
 
 Status Http2Session::Receive(std::string_view bytes) {
   const ssize_t taken = nghttp2_session_mem_recv(session_, Bytes(bytes), bytes.size());
+  // The connection's credit, once for all that came.
+  if (consumed_ != 0) nghttp2_session_consume_connection(session_, std::exchange(consumed_, 0));
   return taken < 0 ? EndOf(taken) : Status();
 }
 
@@ -296,6 +308,7 @@ void Http2Session::Accept(Http2Stream* stream) {
   stream->id_ = std::exchange(opening_, 0);
   stream->is_request_complete_ = !opening_has_body_;
   nghttp2_session_set_stream_user_data(session_, stream->id_, stream);
+  latest_ = stream;
   stream->next_ = streams_;
   if (streams_ != nullptr) streams_->previous_ = stream;
   streams_ = stream;
@@ -306,6 +319,7 @@ void Http2Session::Detach(Http2Stream* stream) {
   (stream->previous_ != nullptr ? stream->previous_->next_ : streams_) = stream->next_;
   if (stream->next_ != nullptr) stream->next_->previous_ = stream->previous_;
   stream->previous_ = stream->next_ = nullptr;
+  if (latest_ == stream) latest_ = nullptr;
   --open_streams_;
 }
 
@@ -360,12 +374,11 @@ void Http2Session::Reset(Http2Stream* stream, Http2Error error) {
 }
 
 // Gives the client credit for what it sent, unless it leaves too much of its answer unread.
-void Http2Session::Consumed(Http2Stream* stream, int32_t id, size_t size) {
-  if (stream == nullptr || stream->unsent_ <= limits_.max_unsent) {
-    nghttp2_session_consume(session_, id, size);
+void Http2Session::Consumed(Http2Stream* stream, size_t size) {
+  if (stream->unsent_ <= limits_.max_unsent) {
+    nghttp2_session_consume_stream(session_, stream->id_, size);
   } else {
     stream->withheld_ += size;
-    nghttp2_session_consume_connection(session_, size);
   }
 }
 

@@ -131,7 +131,7 @@ class Http2Session {
   void Ended(Http2Stream* stream);
   void Detach(Http2Stream* stream);
   void Resume(Http2Stream* stream);
-  void Consumed(Http2Stream* stream, int32_t id, size_t size);
+  void Consumed(Http2Stream* stream, size_t size);
   void ReturnCredit(Http2Stream* stream);
   bool CountFrame(bool is_useful);
   Status EndOf(ptrdiff_t error);
@@ -141,9 +141,11 @@ class Http2Session {
   Http2Output* const output_;
   nghttp2_session* session_ = nullptr;
   Http2Stream* streams_ = nullptr;  // open ones, linked
+  Http2Stream* latest_ = nullptr;   // the open one that was last looked up
   size_t open_streams_ = 0;
   size_t produced_ = 0;  // in this Produce
   size_t budget_ = 0;
+  size_t consumed_ = 0;  // bytes of this Receive that the client gets credit for
   int64_t idle_frames_ = 0;
   const char* end_reason_ = nullptr;  // why we end the connection ourselves
 
