@@ -4,106 +4,28 @@
 
 libnghttp2 keeps the protocol's state. Bytes that were received go in (get_buffer, buffer_updated),
 bytes to send come out (take_output); each call is an Http2Stream with the messages received so far.
+Large tensors are sent from where they lie, and large messages received where they stay.
 
 Thread rule: one thread at a time, for a session and its streams.
 Owner rule: a stream keeps nothing alive; the session keeps its open streams.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from nghttp2 cimport *
 
-import numpy as np
-
-cdef Py_ssize_t SCRATCH = 256 << 10  # bytes received at once
+cdef Py_ssize_t SCRATCH = 256 << 10  # bytes received at once, when frames are small
+cdef Py_ssize_t FIRST = 64 << 10  # bytes received when an answer may begin: many small ones, too
+cdef Py_ssize_t HEAD = 4 << 10  # bytes received when a large frame is about to begin
+cdef Py_ssize_t LARGE_FRAME = 32 << 10  # bytes of a frame worth receiving in their place
+cdef Py_ssize_t FRAME_HEAD = 9  # bytes; RFC 9113, section 4.1
 cdef Py_ssize_t OUTPUT = 1 << 20  # bytes taken at once, about
 cdef int WINDOW = (1 << 31) - 1  # bytes the server may send ahead: it owes us no more than we asked
 cdef uint32_t MAX_FRAME = 1 << 20  # of a received frame
 cdef Py_ssize_t MAX_TEXT = 64 << 10  # bytes of header fields that are kept of a stream
 
-
-cdef class Http2Stream:
-    """One gRPC call.
-
-    Attributes:
-        messages: Complete messages received and not taken yet: arrays of uint8.
-        fields: Header fields and trailers, names and values as bytes.
-        is_closed: Nothing more will come.
-        error: HTTP/2's error code; meaningful when closed.
-        id: HTTP/2's number of the stream.
-        user: For the caller.
-    """
-
-    cdef readonly list messages
-    cdef readonly dict fields
-    cdef readonly bint is_closed
-    cdef readonly uint32_t error
-    cdef readonly int32_t id
-    cdef public object user
-    cdef Py_ssize_t _text  # bytes in fields
-    cdef list _body  # buffers that are not sent completely
-    cdef Py_ssize_t _sent  # bytes of the first
-    cdef bint _ends  # no more body will be given
-    cdef uint8_t _lead[5]  # of the message that is received: flag and length
-    cdef Py_ssize_t _lead_filled
-    cdef object _message
-    cdef uint8_t* _to  # where the next byte of the message goes
-    cdef Py_ssize_t _left  # bytes of the message
-
-    def __cinit__(self):
-        self.messages = []
-        self.fields = {}
-        self._body = []
-
-    cdef Py_ssize_t give(self, uint8_t* to, Py_ssize_t size) except -1:
-        """Copies bytes of the body that is sent."""
-        cdef Py_buffer view
-        cdef Py_ssize_t given = 0, count
-        while given < size and self._body:
-            PyObject_GetBuffer(self._body[0], &view, PyBUF_SIMPLE)
-            count = min(view.len - self._sent, size - given)
-            memcpy(to + given, <uint8_t*>view.buf + self._sent, count)
-            self._sent += count
-            given += count
-            if self._sent == view.len:
-                self._body.pop(0)
-                self._sent = 0
-            PyBuffer_Release(&view)
-        return given
-
-    cdef int take(self, const uint8_t* data, size_t size) except -1:
-        """Puts received bytes together to messages; ValueError when they can't be any."""
-        cdef Py_ssize_t count
-        cdef uint64_t length
-        cdef uint8_t[::1] view
-        while size:
-            if self._lead_filled < 5:
-                count = min(<Py_ssize_t>size, 5 - self._lead_filled)
-                memcpy(&self._lead[self._lead_filled], data, count)
-                self._lead_filled += count
-                if self._lead_filled == 5:
-                    length = (<uint64_t>self._lead[1] << 24) | (<uint64_t>self._lead[2] << 16)
-                    length |= (<uint64_t>self._lead[3] << 8) | self._lead[4]
-                    self._message = np.empty(length, np.uint8)
-                    self._left = length
-                    if length:
-                        view = self._message
-                        self._to = &view[0]
-            else:
-                count = min(<Py_ssize_t>size, self._left)
-                memcpy(self._to, data, count)
-                self._to += count
-                self._left -= count
-            data += count
-            size -= count
-            if self._lead_filled == 5 and not self._left:
-                self.messages.append((self._lead[0], self._message))
-                self._message = None
-                self._lead_filled = 0
-        return 0
+include "http2_stream.pxi"
 
 
 cdef class Http2Session:
@@ -115,8 +37,15 @@ cdef class Http2Session:
     """
 
     cdef nghttp2_session* _session
-    cdef bytearray _scratch
-    cdef object _view  # of the scratch: slices of it must not be copies
+    cdef object _scratch  # memoryviews of one memory: whole, FIRST and HEAD bytes of it
+    cdef object _first
+    cdef object _head
+    cdef object _given  # where the next bytes received were told to go; keeps that memory
+    cdef Http2Stream _receiving  # whose message is under way; None: none
+    cdef Py_ssize_t _frame_left  # bytes of its frame that have not come
+    cdef Py_ssize_t _frame_size  # of the last frame of data
+    cdef list _parts  # buffers to send
+    cdef Py_ssize_t _produced  # bytes in them
     cdef dict _streams
     cdef object _error  # what a callback could not raise
     cdef readonly list touched
@@ -125,8 +54,10 @@ cdef class Http2Session:
     def __cinit__(self):
         cdef nghttp2_session_callbacks* callbacks
         cdef nghttp2_settings_entry[3] settings
-        self._scratch = bytearray(SCRATCH)
-        self._view = memoryview(self._scratch)
+        self._scratch = self._given = memoryview(bytearray(SCRATCH))
+        self._first = self._scratch[:FIRST]
+        self._head = self._scratch[:HEAD]
+        self._parts = []
         self._streams = {}
         self.touched = []
         self.is_usable = True
@@ -136,6 +67,8 @@ cdef class Http2Session:
             nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data)
             nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close)
             nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame)
+            nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame)
+            nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data)
             nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, read_length)
             check(nghttp2_session_client_new(&self._session, callbacks, <void*>self))
         finally:
@@ -186,7 +119,7 @@ cdef class Http2Session:
             pairs[i].value = <uint8_t*>PyBytes_AS_STRING(value)
             pairs[i].valuelen = PyBytes_GET_SIZE(value)
             pairs[i].flags = NGHTTP2_NV_FLAG_NONE
-        stream._body = [part for part in body if memoryview(part).nbytes]
+        stream.add(list(body))
         stream._ends = ends
         provider.source.ptr = <void*>stream
         provider.read_callback = on_read
@@ -200,7 +133,7 @@ cdef class Http2Session:
     def send(self, Http2Stream stream not None, list body not None, bint ends):
         """Adds to a call's body."""
         if stream.id in self._streams:
-            stream._body.extend([part for part in body if memoryview(part).nbytes])
+            stream.add(body)
             stream._ends = ends
             nghttp2_session_resume_data(self._session, stream.id)
 
@@ -217,23 +150,41 @@ cdef class Http2Session:
         return nghttp2_session_want_write(self._session) != 0
 
     def take_output(self):
-        """The next bytes to send, about a megabyte at most; empty when there are none."""
+        """The next bytes to send, about a megabyte at most.
+
+        Returns:
+            Buffers: bytes, and memoryviews of what was given as body; none: nothing can be sent.
+        """
         cdef const uint8_t* data
-        cdef Py_ssize_t size, total = 0
-        cdef list parts = []
-        while total < OUTPUT:
+        cdef Py_ssize_t size
+        cdef list parts
+        self._produced = 0
+        while self._produced < OUTPUT:
             size = nghttp2_session_mem_send(self._session, &data)
             self._raise_kept()
             check(size)
             if size == 0:
                 break
-            parts.append(PyBytes_FromStringAndSize(<const char*>data, size))
-            total += size
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            self._parts.append(PyBytes_FromStringAndSize(<const char*>data, size))
+            self._produced += size
+        parts, self._parts = self._parts, []
+        return parts if len(parts) < 2 else joined(parts)
 
     def get_buffer(self, sizehint=-1):
-        """Where to put the next bytes received."""
-        return self._view
+        """Where to put the next bytes received: the rest of a large frame belongs to a message."""
+        cdef Http2Stream stream = self._receiving
+        cdef Py_ssize_t start, size
+        if stream is None:
+            self._given = self._first
+        elif self._frame_left >= LARGE_FRAME and stream._left >= LARGE_FRAME:
+            start = len(stream._message) - stream._left
+            size = min(self._frame_left, stream._left)
+            self._given = memoryview(stream._message)[start:start + size]
+        elif self._frame_size >= LARGE_FRAME and not self._frame_left:
+            self._given = self._head
+        else:
+            self._given = self._scratch
+        return self._given
 
     def buffer_updated(self, Py_ssize_t count):
         """So many bytes were put into the buffer.
@@ -241,12 +192,11 @@ cdef class Http2Session:
         Raises:
             ValueError: They are no HTTP/2 with gRPC.
         """
+        cdef const uint8_t[::1] given = self._given
         cdef Py_ssize_t used
-        if not 0 <= count <= SCRATCH:
+        if not 0 <= count <= given.shape[0]:
             raise ValueError("expected bytes of the buffer")
-        used = nghttp2_session_mem_recv(
-            self._session, <uint8_t*><char*>self._scratch, count
-        )
+        used = nghttp2_session_mem_recv(self._session, &given[0], count)
         self._raise_kept()
         check(used)
         if not nghttp2_session_want_read(self._session):
@@ -270,6 +220,22 @@ cdef class Http2Session:
         return 0
 
 
+cdef list joined(list parts):
+    """Bytes between views become one."""
+    cdef list made = [], small = []
+    for part in parts:
+        if type(part) is bytes:
+            small.append(part)
+        else:
+            if small:
+                made.append(b"".join(small))
+                small = []
+            made.append(part)
+    if small:
+        made.append(b"".join(small))
+    return made
+
+
 cdef int check(Py_ssize_t result) except -1:
     if result < 0:
         text = nghttp2_strerror(<int>result).decode()
@@ -288,6 +254,12 @@ cdef Py_ssize_t on_read(
     cdef Http2Stream stream = <Http2Stream>source.ptr
     cdef Py_ssize_t given
     try:
+        given = min(stream.in_place(), <Py_ssize_t>length)
+        if given:
+            flags[0] |= NGHTTP2_DATA_FLAG_NO_COPY  # send_data will be asked for them
+            if stream._ends and len(stream._body) == 1 and given == stream.in_place():
+                flags[0] |= NGHTTP2_DATA_FLAG_EOF
+            return given
         given = stream.give(to, <Py_ssize_t>length)
     except BaseException as error:
         (<Http2Session>user)._error = error
@@ -300,11 +272,41 @@ cdef Py_ssize_t on_read(
     return given
 
 
+cdef int send_data(
+    nghttp2_session* session, nghttp2_frame* frame, const uint8_t* head, size_t length,
+    nghttp2_data_source* source, void* user
+) noexcept:
+    cdef Http2Session self = <Http2Session>user
+    cdef Http2Stream stream = <Http2Stream>source.ptr
+    if self._produced >= OUTPUT:
+        return NGHTTP2_ERR_WOULDBLOCK
+    try:
+        self._parts.append(PyBytes_FromStringAndSize(<const char*>head, FRAME_HEAD))
+        self._parts.append(stream.slice_of(<Py_ssize_t>length))
+        self._produced += FRAME_HEAD + length
+    except BaseException as error:
+        self._error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    return 0
+
+
 cdef Py_ssize_t read_length(
     nghttp2_session* session, uint8_t frame_type, int32_t stream_id, int32_t session_window,
     int32_t stream_window, uint32_t max_frame, void* user
 ) noexcept:
     return min(min(session_window, stream_window), <Py_ssize_t>min(max_frame, MAX_FRAME))
+
+
+cdef int on_begin_frame(
+    nghttp2_session* session, const nghttp2_frame_hd* head, void* user
+) noexcept:
+    cdef Http2Session self = <Http2Session>user
+    self._frame_left = 0
+    if head.type == NGHTTP2_DATA:
+        # Of a frame with padding not all is the message's.
+        self._frame_size = 0 if head.flags & NGHTTP2_FLAG_PADDED else <Py_ssize_t>head.length
+        self._frame_left = self._frame_size
+    return 0
 
 
 cdef int on_header(
@@ -333,6 +335,8 @@ cdef int on_data(
     cdef Http2Stream stream = <Http2Stream>found
     try:
         stream.take(data, size)
+        self._frame_left = max(self._frame_left - <Py_ssize_t>size, 0)
+        self._receiving = stream if stream._left else None
         if stream.messages:
             self.touched.append(stream)
     except BaseException as error:
@@ -347,6 +351,8 @@ cdef int on_close(
     cdef Http2Session self = <Http2Session>user
     cdef Http2Stream stream = self._streams.pop(stream_id, None)
     if stream is not None:
+        if self._receiving is stream:
+            self._receiving = None
         stream.is_closed = True
         stream.error = error
         stream._body = []

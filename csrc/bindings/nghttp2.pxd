@@ -7,8 +7,10 @@ cdef extern from "nghttp2/nghttp2.h":
     ctypedef struct nghttp2_session_callbacks
     ctypedef struct nghttp2_priority_spec
     ctypedef struct nghttp2_frame_hd:
+        size_t length
         int32_t stream_id
         uint8_t type
+        uint8_t flags
     ctypedef union nghttp2_frame:
         nghttp2_frame_hd hd
     ctypedef struct nghttp2_settings_entry:
@@ -31,8 +33,11 @@ cdef extern from "nghttp2/nghttp2.h":
 
     enum:
         NGHTTP2_FLAG_NONE
+        NGHTTP2_FLAG_PADDED
         NGHTTP2_NV_FLAG_NONE
         NGHTTP2_DATA_FLAG_EOF
+        NGHTTP2_DATA_FLAG_NO_COPY
+        NGHTTP2_DATA
         NGHTTP2_GOAWAY
         NGHTTP2_CANCEL
         NGHTTP2_SETTINGS_ENABLE_PUSH
@@ -41,6 +46,7 @@ cdef extern from "nghttp2/nghttp2.h":
         NGHTTP2_ERR_CALLBACK_FAILURE
         NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         NGHTTP2_ERR_DEFERRED
+        NGHTTP2_ERR_WOULDBLOCK
 
     int nghttp2_session_callbacks_new(nghttp2_session_callbacks**)
     void nghttp2_session_callbacks_del(nghttp2_session_callbacks*)
@@ -62,6 +68,16 @@ cdef extern from "nghttp2/nghttp2.h":
     void nghttp2_session_callbacks_set_on_frame_recv_callback(
         nghttp2_session_callbacks*,
         int (*)(nghttp2_session*, const nghttp2_frame*, void*) noexcept,
+    )
+    void nghttp2_session_callbacks_set_on_begin_frame_callback(
+        nghttp2_session_callbacks*,
+        int (*)(nghttp2_session*, const nghttp2_frame_hd*, void*) noexcept,
+    )
+    void nghttp2_session_callbacks_set_send_data_callback(
+        nghttp2_session_callbacks*,
+        int (*)(
+            nghttp2_session*, nghttp2_frame*, const uint8_t*, size_t, nghttp2_data_source*, void*
+        ) noexcept,
     )
     void nghttp2_session_callbacks_set_data_source_read_length_callback(
         nghttp2_session_callbacks*,

@@ -143,7 +143,8 @@ class GrpcLink(_Link):
                 output = self.session.take_output()
                 if not output:
                     break
-                self.transport.write(output)
+                for part in output:
+                    self.transport.write(part)
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -16,7 +16,7 @@ from pytriton.client._url import TritonUrl
 
 __all__ = ["Connection", "Session", "tls_context"]
 
-_SOCKET_BUFFERS = 16  # buffers given to one sendmsg
+_SOCKET_BUFFERS = 64  # buffers given to one sendmsg
 
 
 class Session(Protocol):

@@ -226,4 +226,4 @@ class Transport:
             output = session.take_output()
             if not output:  # what is left waits for the server's permission
                 return
-            link.connection.send([output], session, deadline)
+            link.connection.send(output, session, deadline)

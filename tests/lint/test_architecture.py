@@ -34,7 +34,7 @@ MACRO_HEADERS = {"base/status.h", "base/log.h", "base/thread_annotations.h"}
 HEAVY = ("boost/", "simdjson", "spdlog/", "fmt/", "google/protobuf/", "nghttp2/", "wire/proto/")
 HEAVY += ("yaml.h",)
 
-SOURCES = files("csrc", suffixes=(".h", ".cc", ".pyx", ".pxd"))
+SOURCES = files("csrc", suffixes=(".h", ".cc", ".pyx", ".pxd", ".pxi"))
 CPP = [path for path in SOURCES if path.suffix in (".h", ".cc")]
 HEADERS = [path for path in CPP if path.suffix == ".h"]
 

@@ -16,7 +16,7 @@ def test_types_are_sound():
 
 
 def test_cython_is_clean():
-    sources = files("csrc", "pytriton", suffixes=(".pyx", ".pxd"))
+    sources = files("csrc", "pytriton", suffixes=(".pyx", ".pxd", ".pxi"))
     if sources:  # cython-lint without a file complains
         run(tool("cython-lint"), *map(name_of, sources))
 

@@ -238,7 +238,7 @@ FRAMES = (
 def test_http2_sessions_put_messages_together():
     session = _http2.Http2Session()
     stream = session.request(FIELDS, [b"body"], True)
-    assert session.take_output().startswith(b"PRI * HTTP/2.0")
+    assert b"".join(session.take_output()).startswith(b"PRI * HTTP/2.0")
     feed(session, b"".join(FRAMES), 3)
     assert stream.is_closed
     assert stream.fields == {b":status": b"200", b"grpc-status": b"0"}
