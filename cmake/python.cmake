@@ -39,7 +39,7 @@ execute_process(
   OUTPUT_VARIABLE PT_CYTHON_CMAKE OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 list(APPEND CMAKE_MODULE_PATH ${PT_CYTHON_CMAKE})
 include(UseCython)
-set(PT_CYTHON_MODULES _codec _http1 _http2 _infer_proto _socket)
+set(PT_CYTHON_MODULES _codec _http1 _http2 _infer_proto _plain _socket)
 foreach(module ${PT_CYTHON_MODULES})
   cython_transpile(csrc/bindings/${module}.pyx LANGUAGE CXX OUTPUT_VARIABLE PT_CYTHON_SOURCE
                    INCLUDE_DIRECTORIES csrc/bindings MODULE_NAME pytriton.${module})

@@ -1,5 +1,6 @@
 """Http2Stream, a part of _http2.pyx: what of one call is still to be sent, what of it has come."""
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
@@ -27,7 +28,7 @@ cdef class Http2Stream:
     cdef readonly int32_t id
     cdef public object user
     cdef Py_ssize_t _text  # bytes in fields
-    cdef list _body  # memoryviews of bytes that are not sent completely
+    cdef list _body  # bytes, and memoryviews of bytes, that are not sent completely
     cdef Py_ssize_t _sent  # bytes of the first
     cdef bint _ends  # no more body will be given
     cdef uint8_t _lead[5]  # of the message that is received: flag and length
@@ -44,9 +45,10 @@ cdef class Http2Stream:
     cdef int add(self, list body) except -1:
         """Adds to the body that is sent."""
         for part in body:
-            view = memoryview(part).cast("B")
-            if view.nbytes:
-                self._body.append(view)
+            if type(part) is not bytes or len(part) >= JOIN_BELOW:
+                part = memoryview(part).cast("B")  # slices of it are no copies
+            if len(part):
+                self._body.append(part)
         return 0
 
     cdef Py_ssize_t in_place(self) except -1:
@@ -59,12 +61,13 @@ cdef class Http2Stream:
 
     cdef Py_ssize_t give(self, uint8_t* to, Py_ssize_t size) except -1:
         """Copies bytes of the body that is sent, up to the next that are too many for that."""
-        cdef const uint8_t[::1] view
+        cdef Py_buffer view
         cdef Py_ssize_t given = 0, count
         while given < size and self._body and not self.in_place():
-            view = self._body[0]
-            count = min(view.shape[0] - self._sent, size - given)
-            memcpy(to + given, &view[self._sent], count)
+            PyObject_GetBuffer(self._body[0], &view, PyBUF_SIMPLE)
+            count = min(view.len - self._sent, size - given)
+            memcpy(to + given, <uint8_t*>view.buf + self._sent, count)
+            PyBuffer_Release(&view)
             self.skip(count)
             given += count
         return given

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from pytriton import _infer_proto
+from pytriton import _infer_proto, _plain
 from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, Result
 from pytriton.client._messages import (
     CONFIG_RESPONSE,
@@ -21,7 +21,7 @@ from pytriton.client._messages import (
     SERVER,
 )
 from pytriton.client._protobuf import Table, decode, encode_map, encode_text, encode_varint
-from pytriton.client._tensors import array_of_list, array_of_tuple, signature, wire_type
+from pytriton.client._tensors import array_of, array_of_list, places_of, signature, wire_type
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
 __all__ = ["STATUS_NAMES", "GrpcSpeaker", "framed"]
@@ -133,19 +133,27 @@ class GrpcSpeaker:
             return None
         made = plan.requests.get(key)
         if made is None:
-            tensors = [
-                InferTensor(name, wire_type(array, name), array.shape)
-                for name, array in named.items()
-            ]
-            parts = [_names(plan.model_name, plan.model_version)]
-            parts += [_input(tensor) for tensor in tensors]
-            parts += [encode_text(6, encode_text(1, name)) for name in plan.output_names]
-            made = b"".join(parts)
+            made = self._made_plainly(plan, named)
             plan.remember(key, made)
-        request_id = b"%d" % number
-        fields = b"%s\x1a%c%s" % (made, len(request_id), request_id)  # field 3
-        body = _infer_proto.frame_request(fields, list(named.values()), JOIN_BELOW)
-        return Call("POST", _INFER, self.headers, body, _result)
+        if isinstance(made, _plain.GrpcForm):
+            body = [made.write(number, named.values())]
+        else:
+            fields = made + encode_text(3, str(number))
+            body = _infer_proto.frame_request(fields, list(named.values()), JOIN_BELOW)
+        return Call("POST", _INFER, self.headers, body, _plain_result)
+
+    def _made_plainly(
+        self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]]
+    ) -> _plain.GrpcForm | bytes:
+        """A form for small tensors; of large ones the fields before the id."""
+        parts = [_names(plan.model_name, plan.model_version)]
+        for name, array in named.items():
+            parts.append(_input(InferTensor(name, wire_type(array, name), array.shape)))
+        parts += [encode_text(6, encode_text(1, name)) for name in plan.output_names]
+        fields = b"".join(parts)
+        sizes = [array.nbytes for array in named.values()]
+        is_small = sum(sizes) + 20 * len(sizes) < JOIN_BELOW
+        return _plain.GrpcForm(fields, sizes) if is_small else fields
 
     def stream(self, request: InferRequest) -> Call:
         """A call with a stream of responses; stream_result reads each."""
@@ -260,6 +268,31 @@ def _config(reply: Reply) -> Any:
     return _read_config(reply).get("config", {})
 
 
+# What is known of responses that came before, by the description of their outputs.
+_KNOWN: dict[bytes, list[Any]] = {}
+_MAX_KNOWN = 256
+_MAX_KEY_BYTES = 4096
+
+
+def _plain_result(reply: Reply) -> Result:
+    """As _result, in few steps when such a response came before."""
+    data = _checked(reply)
+    outputs = _plain.read_grpc(data, _KNOWN)
+    if outputs is not None:
+        return Result(outputs, {})
+    result = _result(reply)
+    key = _plain.grpc_key(data)
+    if key is not None and len(key) <= _MAX_KEY_BYTES and not result.parameters:
+        described = _infer_proto.decode_response(data, False)[1][4]
+        is_plain = all(not output[3] and output[4] is None for output in described)
+        places = places_of(result.outputs, [output[1] for output in described])
+        if is_plain and places is not None:
+            if len(_KNOWN) >= _MAX_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[key] = places
+    return result
+
+
 def _result(reply: Reply, regions: Container[str] = ()) -> Result:
     data = _checked(reply)
     try:
@@ -300,7 +333,7 @@ def _result_of(data: Any, response: tuple[Any, ...], regions: Container[str]) ->
         elif contents is not None:
             outputs[name] = _typed(bytes(data[contents[0] : contents[1]]), datatype, shape)
         elif span is not None:
-            outputs[name] = array_of_tuple(data, span[0], span[1], datatype, shape)
+            outputs[name] = array_of(data, span[0], span[1], datatype, shape)
         else:
             outputs[name] = None
     return Result(outputs, parameters)

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import numpy as np
 
+from pytriton import _plain
 from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, Result
-from pytriton.client._tensors import DTYPES, array_of, array_of_list, signature, wire_type
+from pytriton.client._tensors import array_of, array_of_list, places_of, signature, wire_type
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
 __all__ = ["HttpSpeaker"]
@@ -140,19 +141,11 @@ class HttpSpeaker:
         if made is None:
             made = self._made_plainly(plan, named)
             plan.remember(key, made)
-        head, text, size = made
-        request_id = b"%d" % number
-        length = len(text) + len(request_id) + 2
-        arrays: list[Any] = list(named.values())
-        parts: list[Any] = [head % (length, length + size), text, request_id, b'"}']
-        whole = [b"".join(parts + arrays)] if size < JOIN_BELOW else [b"".join(parts), *arrays]
-        lead = b'{"id":"%s",' % request_id
-        return Call("POST", "", {}, (), lambda reply: _result(reply, lead), whole)
+        return Call("POST", "", {}, (), _result, made.write(number, named.values()))
 
     def _made_plainly(
         self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]]
-    ) -> tuple[bytes, bytes, int]:
-        """The head without its two lengths, the JSON without its end, the tensors' bytes."""
+    ) -> _plain.HttpForm:
         inputs = [
             {
                 "name": name,
@@ -173,9 +166,9 @@ class HttpSpeaker:
         path = self._path(plan.model_name, plan.model_version)
         lines = [f"POST {path}/infer HTTP/1.1", f"host: {self._host}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        head = "\r\n".join(lines).encode("latin-1", "replace").replace(b"%", b"%%")
-        head += b"\r\ninference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n"
-        return head, text, sum(array.nbytes for array in named.values())
+        lines.append("inference-header-content-length: ")
+        head = "\r\n".join(lines).encode("latin-1", "replace")
+        return _plain.HttpForm(head, text, [array.nbytes for array in named.values()])
 
     def _path(self, name: str, version: str) -> str:
         key = (name, version)
@@ -306,20 +299,13 @@ def _config(reply: Reply) -> Any:
     return _object(reply)
 
 
-# Layouts of bodies that came before, by their JSON: servers repeat themselves.
-_Place = tuple[str, "np.dtype[Any]", int, tuple[int, ...], int]  # name, type, count, shape, bytes
-_LAYOUTS: dict[bytes, tuple[int, list[_Place]]] = {}
-_MAX_LAYOUTS = 256
-_MAX_LAYOUT_BYTES = 4096
+# What is known of bodies that came before, by their JSON: servers repeat themselves.
+_KNOWN: dict[bytes, list[Any]] = {}
+_MAX_KNOWN = 256
+_MAX_KEY_BYTES = 4096
 
 
-def _result(reply: Reply, lead: bytes = b"") -> Result:
-    """The outputs.
-
-    Args:
-        reply: The answer.
-        lead: How its JSON may begin, without telling anything.
-    """
+def _result(reply: Reply) -> Result:
     headers = reply.headers
     is_plain = reply.status == 200 and "content-encoding" not in headers
     body = reply.body if is_plain else _checked(reply)
@@ -327,34 +313,26 @@ def _result(reply: Reply, lead: bytes = b"") -> Result:
     end = len(body)
     if length is not None and length.isdigit():
         end = min(int(length[:15]), end)
-    if end > _MAX_LAYOUT_BYTES:
+    if end > _MAX_KEY_BYTES:
         return _parsed_result(body, end)
-    text = bytes(memoryview(body)[:end])
-    key = text[len(lead) :] if lead and text.startswith(lead) else text
-    layout = _LAYOUTS.get(key)
-    if layout is None or end + layout[0] > len(body):
-        return _parsed_result(body, end, key)
-    outputs: dict[str, Any] = {}
-    for name, dtype, count, shape, size in layout[1]:
-        array = np.frombuffer(body, dtype, count, end).reshape(shape)
-        outputs[name] = array if array.flags.aligned else array.copy()
-        end += size
-    return Result(outputs, {})
+    outputs = _plain.read_http(body, end, _KNOWN)
+    if outputs is not None:
+        return Result(outputs, {})
+    return _parsed_result(body, end, _plain.http_key(body, end))
 
 
 def _remember(key: bytes, head: dict[str, Any], outputs: dict[str, Any]) -> None:
-    """Keeps the layout of a body of numeric tensors only, which was found sound."""
-    layout = []
-    for output in head["outputs"]:
-        dtype = DTYPES.get(output["datatype"])
-        size = (output.get("parameters") or {}).get("binary_data_size")
-        if dtype is None or not size:
-            return
-        array = outputs[output["name"]]
-        layout.append((output["name"], dtype, array.size, array.shape, size))
-    if len(_LAYOUTS) >= _MAX_LAYOUTS:
-        _LAYOUTS.clear()
-    _LAYOUTS[key] = (sum(place[-1] for place in layout), layout)
+    """Keeps what a body of numeric tensors only looks like, which was found sound."""
+    described = head["outputs"]
+    if head.get("parameters") or len(outputs) != len(described):
+        return
+    if not all((output.get("parameters") or {}).get("binary_data_size") for output in described):
+        return
+    places = places_of(outputs, [output["datatype"] for output in described])
+    if places is not None:
+        if len(_KNOWN) >= _MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = places
 
 
 def _parsed_result(body: Any, end: int, key: bytes | None = None) -> Result:
@@ -377,7 +355,7 @@ def _parsed_result(body: Any, end: int, key: bytes | None = None) -> Result:
                 outputs[name] = array_of_list(output["data"], datatype, shape)
             else:
                 outputs[name] = None  # in a region
-        if key is not None and len(outputs) == len(head["outputs"]) and not head.get("parameters"):
+        if key is not None and outputs:
             _remember(key, head, outputs)
         return Result(outputs, head.get("parameters") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pytriton import _codec
+from pytriton import _codec, _plain
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
-__all__ = ["array_of", "array_of_list", "array_of_tuple", "contents_of", "signature", "wire_type"]
+__all__ = ["array_of", "array_of_list", "contents_of", "places_of", "signature", "wire_type"]
 
 Array = np.ndarray[Any, Any]
 
@@ -64,15 +64,22 @@ def wire_type(array: Array, name: str) -> str:
 
 def signature(named: Mapping[str, Any]) -> Any:
     """What tells plain requests apart: names, types and shapes; None: these need more care."""
-    key: list[Any] = []
-    for name, value in named.items():
-        if type(value) is not np.ndarray or not value.flags.c_contiguous:
+    return _plain.signature(named, _NAMES)
+
+
+def places_of(outputs: Mapping[str, Any], datatypes: Sequence[str]) -> list[Any] | None:
+    """What answers with the same description have in common; None: they need more care.
+
+    Args:
+        outputs: Arrays by name, in the order of the answer.
+        datatypes: The wire's names of their types.
+    """
+    if len(outputs) != len(datatypes):
+        return None
+    for array, datatype in zip(outputs.values(), datatypes):
+        if datatype not in DTYPES or array is None or not array.size:
             return None
-        dtype = value.dtype
-        if dtype not in _NAMES or not value.size:
-            return None
-        key += (name, dtype, value.shape)
-    return tuple(key)
+    return _plain.places_of(list(outputs.items()))
 
 
 def contents_of(array: Array, datatype: str, name: str) -> Any:
@@ -109,24 +116,6 @@ def contents_of(array: Array, datatype: str, name: str) -> Any:
             "(e.g. into utf-8). Element type: "
             f"{type(error.args[1]) if len(error.args) > 1 else error}"
         ) from None
-
-
-_KNOWN: dict[tuple[str, tuple[int, ...]], tuple[np.dtype[Any], int, int]] = {}
-_MAX_KNOWN = 256
-
-
-def array_of_tuple(data: Any, start: int, end: int, datatype: str, shape: tuple[int, ...]) -> Array:
-    """As array_of, faster for types and shapes that came before."""
-    known = _KNOWN.get((datatype, shape))
-    if known is None or known[2] != end - start:
-        array = array_of(data, start, end, datatype, shape)
-        if datatype in DTYPES and array.size:
-            if len(_KNOWN) >= _MAX_KNOWN:
-                _KNOWN.clear()
-            _KNOWN[(datatype, shape)] = (array.dtype, array.size, array.nbytes)
-        return array
-    array = np.frombuffer(data, known[0], known[1], start).reshape(shape)
-    return array if array.flags.aligned else array.copy()
 
 
 def array_of(data: Any, start: int, end: int, datatype: str, shape: Sequence[int]) -> Array:
