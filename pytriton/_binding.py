@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from pytriton._callables import ARRAYS, Instance, make_instance
 from pytriton._datatypes import wire_type
 from pytriton._model_context import begin_serving, serving
+from pytriton._placement import HOST, Placement
 from pytriton._signatures import check_arguments
 from pytriton.exceptions import (
     PyTritonBadParameterError,
@@ -57,11 +58,7 @@ def model_config_of(
         max_batch_size=config.max_batch_size,
         batching=config.batching,
         batcher=config.batcher,
-        instance_group={
-            DeviceKind.KIND_GPU
-            if any(device_of(tensor.memory) >= 0 for tensor in tensors[0])
-            else DeviceKind.KIND_CPU: instances
-        },
+        instance_group={config.instance_kind: instances},
         decoupled=config.decoupled,
         backend_parameters=(
             {EXCLUSIVE_GROUP: config.exclusive_group} if config.exclusive_group else {}
@@ -141,18 +138,25 @@ class ModelBinding:
         }
         self._ordinals: dict[int, int] = {}  # by thread
         self.directory: str | None = None
+        self._placement = Placement()
+
+    def place(self, placement: Placement) -> None:
+        """Tells where the callables are to run, before they are added to a server."""
+        self._placement = placement
 
     def isolate(self, max_concurrent_calls: int | None) -> None:
         """Lets worker processes run the callables.
 
         Raises:
             TypeError: One can't be sent there.
-            PyTritonValidationError: A tensor is of bfloat16.
+            PyTritonValidationError: A tensor is of bfloat16, or wished in device memory.
         """
         if any(wire_type(s.dtype, s.name)[0] == "BF16" for s in _all_tensors(self.config)):
             raise PyTritonValidationError("isolation='process' does not carry bfloat16 tensors")
-        if any(device_of(spec.memory) >= 0 for spec in self.config.inputs or ()):
+        on_device = any(device_of(spec.memory) >= 0 for spec in self.config.inputs or ())
+        if on_device or self._placement.kind is DeviceKind.KIND_GPU:
             raise PyTritonValidationError("isolation='process' does not carry device memory")
+        self._placement = Placement()  # KIND_AUTO is the host there
         from pytriton import _isolation
 
         content = _isolation.pack(self._functions, self.config, self._strict, max_concurrent_calls)
@@ -160,10 +164,11 @@ class ModelBinding:
 
     def add_to(self, server: Server) -> None:
         """Adds the model to a server; returns when it is ready (or will be at start)."""
+        devices = self._placement.devices(self.config.model_name, len(self.instances), server)
+        config = self.to_core(devices)
         if self.directory is not None:
-            server.add_isolated_model(self.to_core(), self.directory)
+            server.add_isolated_model(config, self.directory)
             return
-        config = self.to_core()
         self.warm_up(server)
         server.add_model(config, self)
 
@@ -193,20 +198,36 @@ class ModelBinding:
 
     # What the core reads once.
 
-    def to_core(self) -> dict[str, Any]:
-        """The configuration as plain values."""
+    def to_core(self, devices: Sequence[int] | None = None) -> dict[str, Any]:
+        """The configuration as plain values, placed on devices.
+
+        Args:
+            devices: One for each callable; HOST: none. None: all on the host.
+
+        Raises:
+            PyTritonBadParameterError: The configuration contradicts itself.
+        """
         config = self.config
+        first = devices[0] if devices else HOST
+        inputs = [_tensor(spec, first) for spec in config.inputs or ()]
+        on_device = [given["device"] for given in inputs if given["device"] >= 0]
+        if not devices or first == HOST:
+            # A model of which only inputs name a device counts as that device's.
+            devices = [min(on_device, default=HOST)] * len(self.instances)
+        is_on_gpu = bool(devices) and devices[0] != HOST
+        config.instance_group = {
+            DeviceKind.KIND_GPU if is_on_gpu else DeviceKind.KIND_CPU: len(self.instances)
+        }
         if config.batching and config.max_batch_size < 1:
             raise PyTritonBadParameterError("The `max_batch_size` must be greater or equal to 1.")
-        on_device = any(device_of(spec.memory) >= 0 for spec in config.inputs or ())
         if on_device and config.model_warmup:
             raise PyTritonBadParameterError(
-                'expected no model_warmup with memory="cuda": its arrays are of the host'
+                "expected no model_warmup with inputs in device memory: its arrays are of the host"
             )
         if on_device and config.response_cache is not None:
             raise PyTritonBadParameterError(
-                "expected inputs in host memory, because response_cache looks at their bytes, "
-                'got memory="cuda"'
+                "expected inputs in host memory, because response_cache looks at their bytes, got "
+                "device memory"
             )
         return {
             "name": config.model_name,
@@ -216,8 +237,9 @@ class ModelBinding:
             "strict": self._strict,
             "response_cache": config.response_cache is not None,
             "batcher": _batcher(config.batcher) if config.batching else None,
-            "inputs": [_tensor(spec) for spec in config.inputs or ()],
+            "inputs": inputs,
             "outputs": [_tensor(spec) for spec in config.outputs or ()],
+            "devices": list(devices),
             "parameters": {name: str(value) for name, value in config.backend_parameters.items()},
             "callables": [(instance.form, instance.target) for instance in self.instances],
             "request_type": Request,
@@ -312,9 +334,10 @@ def _all_tensors(config: TritonModelConfig) -> list[TensorSpec]:
     return [*(config.inputs or ()), *(config.outputs or ())]
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _tensor(spec: TensorSpec, placed: int = HOST) -> dict[str, Any]:
     wire, dtype = wire_type(spec.dtype, spec.name)
-    device = device_of(spec.memory)
+    follows_instance = spec.memory is None and placed != HOST and wire != "BYTES"
+    device = placed if follows_instance else device_of(spec.memory)
     if wire == "BYTES" and device >= 0:
         raise PyTritonBadParameterError(
             f"Tensor `{spec.name}`: expected elements of a fixed size in device memory, got BYTES"
@@ -326,6 +349,7 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
         "optional": bool(spec.optional),
         "dtype": dtype,
         "device": device,
+        "follows_instance": follows_instance,
     }
 
 

@@ -35,6 +35,8 @@ class Server:
         """Adds a model; returns when it is ready (or will be at start)."""
     def add_isolated_model(self, config: dict[str, Any], directory: str) -> None:
         """The same for a model whose callables run in workers, which find them there."""
+    def gpus(self) -> tuple[int, str]:
+        """How many GPUs there are, and why there are none."""
     def remove_model(self, name: str, version: int) -> None:
         """Removes a model when its requests have been answered."""
     def allow_remotes(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Literal, Union
 from pytriton import _core, _tracing
 from pytriton._binding import ModelBinding, model_config_of
 from pytriton._model_context import TritonContext, inject_triton_context
+from pytriton._placement import Placement
 from pytriton._serving import serve_until_stopped
 from pytriton._signatures import as_functions, check_name, is_process, tensors_of
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonValidationError
@@ -100,6 +101,7 @@ class TritonBase:
         binding = ModelBinding(
             model, functions, strict, self._on_fatal, config.max_concurrent_calls
         )
+        binding.place(Placement.of(model_name, config))
         if is_isolated:
             binding.isolate(config.max_concurrent_calls)
         for function in functions:

@@ -48,19 +48,44 @@ std::vector<std::string> Names(const std::vector<TensorSpec>& specs) {
   return names;
 }
 
-// The instance group that `ordinal` falls into, and its place in it.
-std::pair<const InstanceGroup*, int> GroupOf(const ModelConfig& config, int ordinal) {
+// Where an instance belongs: its group, its number there, and its device.
+struct InstancePlace {
+  const InstanceGroup* group = nullptr;  // null: the configuration has none
+  int number = 0;
+  int device = 0;  // 0 on the host, as Triton has it
+};
+
+// A group on GPUs has its count on each of them; the instances of one number share its name.
+InstancePlace PlaceOf(const ModelConfig& config, int ordinal) {
   for (const InstanceGroup& group : config.instance_groups) {
-    if (ordinal < group.count) return {&group, ordinal};
-    ordinal -= group.count;
+    const int devices = std::max(1, static_cast<int>(group.gpus.size()));
+    if (ordinal < group.count * devices) {
+      const int device = group.gpus.empty() ? 0 : group.gpus[ordinal % devices];
+      return {&group, ordinal / devices, device};
+    }
+    ordinal -= group.count * devices;
   }
-  return {nullptr, ordinal};
+  return {nullptr, ordinal, 0};
+}
+
+std::string_view KindName(const InstanceGroup* group) {
+  if (group == nullptr) return "CPU";
+  switch (group->kind) {
+    case InstanceKind::kGpu:
+      return "GPU";
+    case InstanceKind::kModel:
+      return "MODEL";
+    case InstanceKind::kAuto:
+    case InstanceKind::kCpu:
+      break;
+  }
+  return "CPU";
 }
 
 std::string InstanceName(const ModelConfig& config, int ordinal) {
-  const auto [group, place] = GroupOf(config, ordinal);
-  const std::string name = group == nullptr || group->name.empty() ? config.name : group->name;
-  return name + "_" + std::to_string(place);
+  const InstancePlace place = PlaceOf(config, ordinal);
+  const bool is_named = place.group != nullptr && !place.group->name.empty();
+  return (is_named ? place.group->name : config.name) + "_" + std::to_string(place.number);
 }
 
 // The same for the first instance of a configuration that is not complete yet. Its JSON is written
@@ -76,8 +101,7 @@ std::string FirstInstanceName(std::string_view config_json, const std::string& m
 }
 
 std::string Arguments(const WorkerModel& model, const ModelConfig& config, int ordinal) {
-  const InstanceGroup* group = GroupOf(config, ordinal).first;
-  const bool is_model_kind = group != nullptr && group->kind == InstanceKind::kModel;
+  const InstancePlace place = PlaceOf(config, ordinal);
   MessageWriter out;
   PutTexts({"model_config", "model_instance_kind", "model_instance_name",
             "model_instance_device_id", "model_repository", "model_version", "model_name"},
@@ -86,8 +110,9 @@ std::string Arguments(const WorkerModel& model, const ModelConfig& config, int o
   const char* const bound =
       config.is_decoupled ? R"({"model_transaction_policy":{"decoupled":true}})" : "{}";
   const std::string document = config.document_json.empty() ? bound : config.document_json;
-  PutTexts({document, is_model_kind ? "MODEL" : "CPU", InstanceName(config, ordinal), "0",
-            model.source.model_dir, std::to_string(model.source.version), model.source.name},
+  PutTexts({document, std::string(KindName(place.group)), InstanceName(config, ordinal),
+            std::to_string(place.device), model.source.model_dir,
+            std::to_string(model.source.version), model.source.name},
            &out);
   PutTexts(Names(config.inputs), &out);
   PutTexts(Names(config.outputs), &out);

@@ -21,8 +21,8 @@ constexpr size_t kKeepBelow = size_t{1} << 20;
 
 class ArrayCall final : public Call {
  public:
-  ArrayCall(const PyModel* model, PyObject* target, PyThread* thread)
-      : model_(*model), target_(target), thread_(thread), slots_(model->inputs.size()) {}
+  ArrayCall(const PyModel* model, const PyCallable& callable, PyThread* thread)
+      : model_(*model), callable_(callable), thread_(thread), slots_(model->inputs.size()) {}
 
   void Execute(Batch* batch, ExecutionTimes* times) override {
     const Status gathered = Gather(*batch);
@@ -54,7 +54,7 @@ class ArrayCall final : public Call {
   void RecycleSlots();
 
   const PyModel& model_;
-  PyObject* const target_;
+  const PyCallable& callable_;
   PyThread* const thread_;
   std::vector<InputSlot> slots_;       // one an input of the model
   std::vector<GatheredInput> inputs_;  // of the batch that runs
@@ -75,7 +75,8 @@ Status ArrayCall::Gather(const Batch& batch) {
 
 Result<GatheredInput> ArrayCall::GatherOne(const Batch& batch, size_t position, int index) {
   const PyTensorSpec& spec = model_.inputs[index];
-  if (spec.device < 0) {
+  const int device = callable_.DeviceFor(spec);
+  if (device < 0) {
     return GatherInput(batch, position, spec, std::move(slots_[index].buffer), &model_.pool);
   }
   PT_ASSIGN_OR_RETURN(const std::shared_ptr<CudaDevices> devices, model_.cuda->Get());
@@ -83,13 +84,16 @@ Result<GatheredInput> ArrayCall::GatherOne(const Batch& batch, size_t position, 
   input.index = index;
   input.shape = batch.requests.front()->inputs[position].tensor.shape;
   if (batch.requests.size() > 1) input.shape.set(0, batch.size);
-  PT_ASSIGN_OR_RETURN(input.bytes, GatherOnDevice(batch, position, spec.device, devices.get()));
+  PT_ASSIGN_OR_RETURN(input.bytes, GatherOnDevice(batch, position, device, devices.get()));
   return input;
 }
 
 PyRef ArrayCall::MakeArray(GatheredInput* input) {
   const PyTensorSpec& spec = model_.inputs[input->index];
-  if (spec.device >= 0) return WrapDeviceInput(model_, spec, input->shape, std::move(input->bytes));
+  const int device = callable_.DeviceFor(spec);
+  if (device >= 0) {
+    return WrapDeviceInput(model_, device, {spec.type, input->shape, std::move(input->bytes)});
+  }
   if (spec.type == DataType::kBytes) return DecodeBytesArray(input->shape, input->parts);
   InputSlot& slot = slots_[input->index];
   if (slot.owner == nullptr) slot.owner = model_.types.NewBlockOwner();
@@ -120,7 +124,7 @@ PyRef ArrayCall::CallTarget(const std::vector<PyRef>& arrays) {
   if (!names) return {};
   std::vector<PyObject*> arguments(1);  // one free place in front, for bound methods
   for (const PyRef& array : arrays) arguments.push_back(array.get());
-  return PyRef::Steal(PyObject_Vectorcall(target_, arguments.data() + 1,
+  return PyRef::Steal(PyObject_Vectorcall(callable_.target.get(), arguments.data() + 1,
                                           PY_VECTORCALL_ARGUMENTS_OFFSET, names.get()));
 }
 
@@ -169,8 +173,9 @@ void ArrayCall::RecycleSlots() {
 
 }  // namespace
 
-std::unique_ptr<Call> NewArrayCall(const PyModel* model, PyObject* target, PyThread* thread) {
-  return std::make_unique<ArrayCall>(model, target, thread);
+std::unique_ptr<Call> NewArrayCall(const PyModel* model, const PyCallable& callable,
+                                   PyThread* thread) {
+  return std::make_unique<ArrayCall>(model, callable, thread);
 }
 
 }  // namespace pt::bindings

@@ -1,7 +1,8 @@
 // Call: one way to run a callable for a batch. An instance has one, chosen by the callable's form.
 //
 // Thread rule: used by the instance's thread only.
-// Owner rule: borrows the PyModel and the thread; Release drops its Python references.
+// Owner rule: borrows the PyModel, its callable and the thread; Release drops its Python
+// references.
 #pragma once
 
 #include <memory>
@@ -23,11 +24,13 @@ class Call {
 };
 
 // fn(**inputs): see array_call.cc.
-std::unique_ptr<Call> NewArrayCall(const PyModel* model, PyObject* target, PyThread* thread);
+std::unique_ptr<Call> NewArrayCall(const PyModel* model, const PyCallable& callable,
+                                   PyThread* thread);
 // fn(requests): see request_call.cc.
-std::unique_ptr<Call> NewRequestCall(const PyModel* model, PyObject* target, PyThread* thread);
+std::unique_ptr<Call> NewRequestCall(const PyModel* model, const PyCallable& callable,
+                                     PyThread* thread);
 // fn(requests, stream): see stream_call.cc.
-std::unique_ptr<Call> NewStreamCall(const PyModel* model, PyObject* target, PyThread* thread,
-                                    std::shared_ptr<StreamCounter> streams);
+std::unique_ptr<Call> NewStreamCall(const PyModel* model, const PyCallable& callable,
+                                    PyThread* thread, std::shared_ptr<StreamCounter> streams);
 
 }  // namespace pt::bindings

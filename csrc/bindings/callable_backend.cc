@@ -57,16 +57,15 @@ class CallableInstance final : public BackendInstance {
   }
 
   std::unique_ptr<Call> NewCall(const PyCallable& callable) {
-    PyObject* target = callable.target.get();
     switch (callable.form) {
       case CallForm::kArrays:
-        return NewArrayCall(&model_, target, &python_);
+        return NewArrayCall(&model_, callable, &python_);
       case CallForm::kStream:
-        return NewStreamCall(&model_, target, &python_, streams_);
+        return NewStreamCall(&model_, callable, &python_, streams_);
       case CallForm::kRequests:
         break;
     }
-    return NewRequestCall(&model_, target, &python_);
+    return NewRequestCall(&model_, callable, &python_);
   }
 
   const PyModel& model_;

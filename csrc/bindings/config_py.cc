@@ -70,6 +70,7 @@ PyTensorSpec ReadPySpec(const TensorSpec& spec, const py::dict& dict) {
   result.dtype = Keep(dict["dtype"]);
   result.type_num = reinterpret_cast<PyArray_Descr*>(result.dtype.get())->type_num;
   result.device = spec.device;
+  result.follows_instance = dict["follows_instance"].cast<bool>();
   const bool is_float = spec.type == DataType::kBf16 && result.type_num == NPY_FLOAT;
   result.is_widened = is_float && spec.device < 0;  // a device has a type for it
   return result;
@@ -81,7 +82,25 @@ CallForm ReadForm(const std::string& form) {
   return CallForm::kRequests;
 }
 
-ModelConfig ReadConfig(const py::dict& dict, int instances) {
+// One group for the host's callables, and one for each device that has some.
+std::vector<InstanceGroup> ReadGroups(const py::dict& dict, const std::string& model) {
+  std::map<int, int> counts;  // of callables, by device
+  for (const int device : dict["devices"].cast<std::vector<int>>()) ++counts[device];
+  std::vector<InstanceGroup> groups;
+  for (const auto& [device, count] : counts) {
+    InstanceGroup group;
+    group.name = model + "_" + std::to_string(groups.size());
+    group.count = count;
+    if (device >= 0) {
+      group.kind = InstanceKind::kGpu;
+      group.gpus = {device};
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+ModelConfig ReadConfig(const py::dict& dict) {
   ModelConfig config;
   config.name = dict["name"].cast<std::string>();
   config.version = dict["version"].cast<int64_t>();
@@ -95,13 +114,7 @@ ModelConfig ReadConfig(const py::dict& dict, int instances) {
     config.scheduler = SchedulerKind::kDynamic;
     config.dynamic_batching = ReadBatcher(dict["batcher"].cast<py::dict>());
   }
-  InstanceGroup group;
-  group.name = config.name + "_0";
-  group.count = instances;
-  for (const TensorSpec& input : config.inputs) {
-    if (input.device >= 0) group.kind = InstanceKind::kGpu;
-  }
-  config.instance_groups.push_back(std::move(group));
+  config.instance_groups = ReadGroups(dict, config.name);
   return config;
 }
 
@@ -139,7 +152,7 @@ PyRef NameTuple(const std::vector<PyTensorSpec>& specs) {
 }  // namespace
 
 ModelConfig MakeModelConfig(const py::dict& config) {
-  ModelConfig made = ReadConfig(config, static_cast<int>(py::len(config["callables"])));
+  ModelConfig made = ReadConfig(config);
   std::vector<PyTensorSpec> unused;
   ReadTensors(config, "inputs", &made.inputs, &unused);
   ReadTensors(config, "outputs", &made.outputs, &unused);
@@ -152,9 +165,10 @@ std::unique_ptr<PyModel> MakePyModel(const py::dict& config, const py::object& b
   auto model = std::make_unique<PyModel>();
   for (const py::handle item : config["callables"]) {
     const auto [form, target] = item.cast<std::pair<std::string, py::object>>();
-    model->callables.push_back({ReadForm(form), Keep(target)});
+    const int device = config["devices"].cast<py::list>()[model->callables.size()].cast<int>();
+    model->callables.push_back({ReadForm(form), Keep(target), device});
   }
-  model->config = ReadConfig(config, static_cast<int>(model->callables.size()));
+  model->config = ReadConfig(config);
   model->is_strict = config["strict"].cast<bool>();
   ReadTensors(config, "inputs", &model->config.inputs, &model->inputs);
   ReadTensors(config, "outputs", &model->config.outputs, &model->outputs);

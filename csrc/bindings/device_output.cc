@@ -41,14 +41,13 @@ CudaTensor Take(const PyModel& model, const PyTensorSpec& spec, PyObject* object
 
 }  // namespace
 
-PyRef WrapDeviceInput(const PyModel& model, const PyTensorSpec& spec, const Shape& shape,
-                      Slice bytes) {
+PyRef WrapDeviceInput(const PyModel& model, int device, const TensorView& input) {
   const auto devices = Unlocked([&] { return model.cuda->Get(); });
   if (!devices.ok()) {
     PyErr_SetString(PyExc_RuntimeError, devices.status().message().c_str());
     return {};
   }
-  return WrapCudaTensor({*devices, spec.device, {spec.type, shape, std::move(bytes)}});
+  return WrapCudaTensor({*devices, device, input});
 }
 
 bool TakeDeviceTensor(const PyModel& model, const PyTensorSpec& spec, PyObject* object,

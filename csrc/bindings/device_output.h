@@ -9,9 +9,8 @@
 
 namespace pt::bindings {
 
-// An input in device memory, as the callable gets it. Null with a Python error set.
-PyRef WrapDeviceInput(const PyModel& model, const PyTensorSpec& spec, const Shape& shape,
-                      Slice bytes);
+// An input in memory of a device, as the callable gets it. Null with a Python error set.
+PyRef WrapDeviceInput(const PyModel& model, int device, const TensorView& input);
 
 // The object's memory as a tensor that keeps the object; its work so far has ended. False with a
 // Python error set: another type than the output's, not contiguous, no driver.

@@ -37,6 +37,12 @@ enum class CallForm {
 struct PyCallable {
   CallForm form = CallForm::kRequests;
   PyRef target;
+  int device = -1;  // of the instance; -1: the host
+
+  // Where this callable wants an input.
+  int DeviceFor(const PyTensorSpec& input) const {
+    return input.follows_instance ? device : input.device;
+  }
 };
 
 struct PyModel {

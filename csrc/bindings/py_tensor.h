@@ -27,6 +27,7 @@ struct PyTensorSpec {
   PyRef dtype;       // numpy.dtype of the arrays
   int type_num = 0;  // its number
   int device = -1;   // inputs only: whose memory the callable wants the bytes in; -1: the host's
+  bool follows_instance = false;  // on the device of the instance that runs, not on `device`
   // BF16 as float32: the bytes differ between wire and array.
   bool is_widened = false;
 };

@@ -8,8 +8,8 @@ namespace {
 
 class RequestCall final : public Call {
  public:
-  RequestCall(const PyModel* model, PyObject* target, PyThread* thread)
-      : model_(*model), target_(target), thread_(thread) {}
+  RequestCall(const PyModel* model, const PyCallable& callable, PyThread* thread)
+      : model_(*model), callable_(callable), thread_(thread) {}
 
   void Execute(Batch* batch, ExecutionTimes* times) override {
     GilHold hold(thread_);
@@ -21,10 +21,10 @@ class RequestCall final : public Call {
   bool RunLocked(Batch* batch, ExecutionTimes* times) {
     std::vector<const InferRequest*> requests;
     for (const RequestPtr& request : batch->requests) requests.push_back(request.get());
-    PyRef list = MakeRequestList(model_, requests);
+    PyRef list = MakeRequestList(model_, callable_, requests);
     if (!list) return false;
     times->input_end = std::chrono::steady_clock::now();
-    PyRef result = PyRef::Steal(PyObject_CallOneArg(target_, list.get()));
+    PyRef result = PyRef::Steal(PyObject_CallOneArg(callable_.target.get(), list.get()));
     times->infer_end = std::chrono::steady_clock::now();
     list.Reset();
     if (!result) return false;
@@ -39,14 +39,15 @@ class RequestCall final : public Call {
   }
 
   const PyModel& model_;
-  PyObject* const target_;
+  const PyCallable& callable_;
   PyThread* const thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<Call> NewRequestCall(const PyModel* model, PyObject* target, PyThread* thread) {
-  return std::make_unique<RequestCall>(model, target, thread);
+std::unique_ptr<Call> NewRequestCall(const PyModel* model, const PyCallable& callable,
+                                     PyThread* thread) {
+  return std::make_unique<RequestCall>(model, callable, thread);
 }
 
 }  // namespace pt::bindings

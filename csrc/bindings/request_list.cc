@@ -30,23 +30,24 @@ Slice OwnBytes(const PyModel& model, const PyTensorSpec& spec, const Slice& data
   return Slice(std::move(block), bytes, size);
 }
 
-PyRef MakeDeviceInput(const PyModel& model, const PyTensorSpec& spec, const TensorView& tensor) {
+PyRef MakeDeviceInput(const PyModel& model, int device, const TensorView& tensor) {
   Result<Slice> bytes = Unavailable("there is no driver");
   Py_BEGIN_ALLOW_THREADS;
   const Result<std::shared_ptr<CudaDevices>> devices = model.cuda->Get();
-  bytes = devices.ok() ? MoveToDevice(tensor.data, spec.device, devices->get())
+  bytes = devices.ok() ? MoveToDevice(tensor.data, device, devices->get())
                        : Result<Slice>(devices.status());
   Py_END_ALLOW_THREADS;
-  if (bytes.ok()) return WrapDeviceInput(model, spec, tensor.shape, std::move(bytes).value());
+  if (bytes.ok()) return WrapDeviceInput(model, device, {tensor.type, tensor.shape, *bytes});
   PyErr_SetString(PyExc_RuntimeError, bytes.status().message().c_str());
   return {};
 }
 
-PyRef MakeInputArray(const PyModel& model, const InputTensor& input) {
+PyRef MakeInputArray(const PyModel& model, const PyCallable& callable, const InputTensor& input) {
   const PyTensorSpec& spec = model.inputs[input.index];
   const TensorView& tensor = input.tensor;
   if (spec.type == DataType::kBytes) return DecodeBytesArray(tensor.shape, {tensor.data.view()});
-  if (spec.device >= 0) return MakeDeviceInput(model, spec, tensor);
+  const int device = callable.DeviceFor(spec);
+  if (device >= 0) return MakeDeviceInput(model, device, tensor);
   Slice bytes = OwnBytes(model, spec, tensor.data);
   if (!bytes.owner) {
     PyErr_NoMemory();
@@ -62,10 +63,10 @@ PyRef MakeInputArray(const PyModel& model, const InputTensor& input) {
   return array;
 }
 
-PyRef MakeData(const PyModel& model, const InferRequest& request) {
+PyRef MakeData(const PyModel& model, const PyCallable& callable, const InferRequest& request) {
   PyRef data = PyRef::Steal(PyDict_New());
   for (const InputTensor& input : request.inputs) {
-    PyRef array = data ? MakeInputArray(model, input) : PyRef();
+    PyRef array = data ? MakeInputArray(model, callable, input) : PyRef();
     if (!array) return {};
     PyObject* name = model.inputs[input.index].py_name.get();
     if (PyDict_SetItem(data.get(), name, array.get()) != 0) return {};
@@ -102,8 +103,8 @@ PyRef MakeOutputNames(const PyModel& model, const InferRequest& request) {
   return names;
 }
 
-PyRef MakeRequest(const PyModel& model, const InferRequest& request) {
-  PyRef data = MakeData(model, request);
+PyRef MakeRequest(const PyModel& model, const PyCallable& callable, const InferRequest& request) {
+  PyRef data = MakeData(model, callable, request);
   PyRef parameters = data ? MakeParameters(request.parameters) : PyRef();
   PyRef names = parameters ? MakeOutputNames(model, request) : PyRef();
   if (!names) return {};
@@ -118,10 +119,11 @@ PyRef MakeRequest(const PyModel& model, const InferRequest& request) {
 
 }  // namespace
 
-PyRef MakeRequestList(const PyModel& model, const std::vector<const InferRequest*>& requests) {
+PyRef MakeRequestList(const PyModel& model, const PyCallable& callable,
+                      const std::vector<const InferRequest*>& requests) {
   PyRef list = PyRef::Steal(PyList_New(static_cast<Py_ssize_t>(requests.size())));
   for (size_t i = 0; list && i < requests.size(); ++i) {
-    PyRef request = MakeRequest(model, *requests[i]);
+    PyRef request = MakeRequest(model, callable, *requests[i]);
     if (!request) return {};
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), request.Release());
   }

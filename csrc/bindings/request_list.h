@@ -10,8 +10,9 @@
 
 namespace pt::bindings {
 
-// A list of Request objects. Their arrays keep their bytes alive by themselves. Null with a Python
-// error set.
-PyRef MakeRequestList(const PyModel& model, const std::vector<const InferRequest*>& requests);
+// A list of Request objects for one of the model's callables. Their arrays keep their bytes alive
+// by themselves. Null with a Python error set.
+PyRef MakeRequestList(const PyModel& model, const PyCallable& callable,
+                      const std::vector<const InferRequest*>& requests);
 
 }  // namespace pt::bindings

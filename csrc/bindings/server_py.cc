@@ -82,6 +82,16 @@ void ServerPy::RemoveModel(const std::string& name, int64_t version) {
   ThrowIfError(status);
 }
 
+py::tuple ServerPy::Gpus() {
+  Result<int> count = 0;
+  {
+    py::gil_scoped_release release;
+    count = server_->gpu_count();
+  }
+  if (!count.ok()) return py::make_tuple(0, count.status().message());
+  return py::make_tuple(*count, "");
+}
+
 void ServerPy::Start() {
   Status status;
   {
@@ -146,6 +156,7 @@ void AddServerType(py::module_& module) {
            "Adds a model; returns when it is ready (or will be at start).")
       .def("add_isolated_model", &ServerPy::AddIsolatedModel, py::arg("config"),
            py::arg("directory"), "The same with callables that run in worker processes.")
+      .def("gpus", &ServerPy::Gpus, "How many GPUs there are, and why there are none.")
       .def("remove_model", &ServerPy::RemoveModel, py::arg("name"), py::arg("version"),
            "Removes a model when its requests have been answered.")
       .def("allow_remotes", &ServerPy::AllowRemotes, "Lets other processes attach models.")

@@ -25,6 +25,7 @@ class ServerPy {
   void AddModel(const pybind11::dict& config, const pybind11::object& binding);
   // Its callables run in worker processes, which find them in `directory`.
   void AddIsolatedModel(const pybind11::dict& config, const std::string& directory);
+  pybind11::tuple Gpus();
   void RemoveModel(const std::string& name, int64_t version);
   void Start();
   // False when the loads of the start still run after that time. Throws when they have failed.

@@ -9,9 +9,9 @@ namespace {
 
 class StreamCall final : public Call {
  public:
-  StreamCall(const PyModel* model, PyObject* target, PyThread* thread,
+  StreamCall(const PyModel* model, const PyCallable& callable, PyThread* thread,
              std::shared_ptr<StreamCounter> streams)
-      : model_(*model), target_(target), thread_(thread), streams_(std::move(streams)) {}
+      : model_(*model), callable_(callable), thread_(thread), streams_(std::move(streams)) {}
 
   void Execute(Batch* batch, ExecutionTimes* times) override {
     times->input_end = std::chrono::steady_clock::now();
@@ -26,7 +26,7 @@ class StreamCall final : public Call {
   bool RunLocked(Batch* batch) {
     std::vector<const InferRequest*> requests;
     for (const RequestPtr& request : batch->requests) requests.push_back(request.get());
-    PyRef list = MakeRequestList(model_, requests);
+    PyRef list = MakeRequestList(model_, callable_, requests);
     if (!list) return false;
     RequestList leaving;
     for (RequestPtr& request : batch->requests) {
@@ -38,25 +38,26 @@ class StreamCall final : public Call {
       PyErr_Clear();
       return true;
     }
+    PyObject* const target = callable_.target.get();
     PyRef done =
-        PyRef::Steal(PyObject_CallFunctionObjArgs(target_, list.get(), stream.get(), nullptr));
+        PyRef::Steal(PyObject_CallFunctionObjArgs(target, list.get(), stream.get(), nullptr));
     // The driver reports the callable's errors through the stream; what comes out here is its own,
     // and dropping the stream fails the requests.
-    if (!done) PyErr_WriteUnraisable(target_);
+    if (!done) PyErr_WriteUnraisable(target);
     return true;
   }
 
   const PyModel& model_;
-  PyObject* const target_;
+  const PyCallable& callable_;
   PyThread* const thread_;
   const std::shared_ptr<StreamCounter> streams_;
 };
 
 }  // namespace
 
-std::unique_ptr<Call> NewStreamCall(const PyModel* model, PyObject* target, PyThread* thread,
-                                    std::shared_ptr<StreamCounter> streams) {
-  return std::make_unique<StreamCall>(model, target, thread, std::move(streams));
+std::unique_ptr<Call> NewStreamCall(const PyModel* model, const PyCallable& callable,
+                                    PyThread* thread, std::shared_ptr<StreamCounter> streams) {
+  return std::make_unique<StreamCall>(model, callable, thread, std::move(streams));
 }
 
 }  // namespace pt::bindings

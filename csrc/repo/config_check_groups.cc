@@ -36,7 +36,7 @@ Status CheckGpus(const ConfigPlace& place, const inference::ModelConfig& config,
                            std::to_string(id) +
                            ". GPUs with at least the minimum required CUDA compute compatibility "
                            "of 6.000000 are: " +
-                           known);
+                           (known.empty() ? "none, no GPUs are available" : known));
   }
   return {};
 }

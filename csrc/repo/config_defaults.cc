@@ -161,8 +161,9 @@ void FillInstanceGroups(const ConfigPlace& place, inference::ModelConfig* config
     Group* group = config->mutable_instance_group(i);
     if (group->name().empty()) group->set_name(config->name() + "_" + std::to_string(i));
     if (group->kind() == Group::KIND_AUTO) {
-      const bool on_gpu =
-          !place.gpus.empty() && std::all_of(group->gpus().begin(), group->gpus().end(), has_gpu);
+      // What people install as onnxruntime runs on CPUs: there a GPU must be asked for.
+      const bool on_gpu = config->backend() != "onnxruntime" && !place.gpus.empty() &&
+                          std::all_of(group->gpus().begin(), group->gpus().end(), has_gpu);
       group->set_kind(on_gpu ? Group::KIND_GPU : Group::KIND_CPU);
     }
     if (group->count() < 1) {

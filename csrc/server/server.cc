@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -185,7 +186,10 @@ Status Server::Impl::OpenRepositories() {
   tools.factory = [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); };
   tools.table = &repository.table();
   tools.logger = logger.get();
-  // tools.gpus stays empty: models run on no GPU yet.
+  // Models that don't say where they run go to a GPU if there is one: it has to be looked for now.
+  const Result<int> gpus = cuda->Count();
+  tools.gpus.resize(gpus.ok() ? static_cast<size_t>(*gpus) : 0);
+  std::iota(tools.gpus.begin(), tools.gpus.end(), 0);
   PT_ASSIGN_OR_RETURN(models,
                       repo::ModelRepositories::Create(settings.repositories, tools, &alarm));
   repository.Join(models.get());
@@ -326,6 +330,8 @@ void Server::LeaveExclusiveGroup(const std::string& name) {
 }
 
 std::shared_ptr<CudaOnDemand> Server::cuda() const { return impl_->cuda; }
+
+Result<int> Server::gpu_count() const { return impl_->cuda->Count(); }
 
 int Server::http_port() const { return impl_->port(api::PortRole::kHttp); }
 

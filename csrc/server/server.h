@@ -63,6 +63,8 @@ class Server {
 
   // The machine's devices, for backends that use them; shared, because their memory may outlive us.
   std::shared_ptr<CudaOnDemand> cuda() const;
+  // How many GPUs models may use. Errors: why there are none; as CudaDevices::Open.
+  Result<int> gpu_count() const;
 
   int http_port() const;  // the port taken; 0 when off
   int grpc_port() const;

@@ -26,6 +26,12 @@ class CudaOnDemand {
     return *opened_;
   }
 
+  // How many devices there are; no context is made. Errors: as Get.
+  Result<int> Count() EXCLUDES(mu_) {
+    PT_ASSIGN_OR_RETURN(const std::shared_ptr<CudaDevices> devices, Get());
+    return devices->count();
+  }
+
  private:
   const CudaOptions options_;
   Mutex mu_;

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
-from pytriton.model_config.common import DynamicBatcher, ModelWarmup
+from pytriton.model_config.common import DeviceKind, DynamicBatcher, ModelWarmup
 
 __all__ = ["ModelConfig"]
 
@@ -26,6 +27,11 @@ class ModelConfig:
         max_concurrent_calls: Most batches that one instance of an `async def` callable has under
             way at once; None: one, or any number for a decoupled model. Answers may then leave in
             another order than the requests came.
+        instance_kind: Where the callables run: KIND_CPU gets numpy arrays. KIND_GPU gets inputs in
+            memory of a GPU, as `Tensor(memory="cuda")` does (BYTES, and tensors with a `memory` of
+            their own, excepted). KIND_AUTO is KIND_GPU where there are GPUs, else KIND_CPU.
+        gpus: Numbers of the GPUs that the callables share out in turn, with KIND_GPU and KIND_AUTO;
+            None: all.
     """
 
     batching: bool = True
@@ -36,3 +42,5 @@ class ModelConfig:
     model_warmup: list[ModelWarmup] | None = None
     exclusive_group: str | None = None
     max_concurrent_calls: int | None = None
+    instance_kind: DeviceKind = DeviceKind.KIND_CPU
+    gpus: Sequence[int] | None = None

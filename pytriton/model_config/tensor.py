@@ -27,7 +27,8 @@ class Tensor:
         optional: Whether requests may leave it out (inputs only).
         memory: Where the callable wants the bytes (inputs only): "cpu" as a numpy array; "cuda" or
             "cuda:<device>" as an object with `__dlpack__` and `__cuda_array_interface__`, which
-            CuPy, PyTorch and others take without a copy. What a callable returns may lie anywhere.
+            CuPy, PyTorch and others take without a copy. None: as `ModelConfig.instance_kind` says.
+            What a callable returns may lie anywhere.
 
     Raises:
         PyTritonBadParameterError: `memory` is something else.
@@ -37,7 +38,7 @@ class Tensor:
     dtype: Any
     name: str | None = None
     optional: bool | None = False
-    memory: str = "cpu"
+    memory: str | None = None
 
     def __post_init__(self) -> None:
         """Reduces what names a numpy type to its scalar type."""
@@ -45,15 +46,15 @@ class Tensor:
         device_of(self.memory)
 
 
-def device_of(memory: str) -> int:
+def device_of(memory: str | None) -> int:
     """The device that `Tensor.memory` names; -1: none.
 
     Raises:
         PyTritonBadParameterError: It is none of the known words.
     """
-    kind, colon, number = memory.partition(":")
-    if memory == "cpu":
+    if memory is None or memory == "cpu":
         return -1
+    kind, colon, number = memory.partition(":")
     if kind == "cuda" and (number.isdecimal() if colon else True):
         return int(number or 0)
     raise PyTritonBadParameterError(

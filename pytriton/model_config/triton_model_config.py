@@ -41,7 +41,7 @@ class TensorSpec:
     shape: tuple[int, ...]
     dtype: Any
     optional: bool | None = False
-    memory: str = "cpu"
+    memory: str | None = None
 
 
 @dataclasses.dataclass

@@ -34,7 +34,7 @@ class TritonPythonModel:
             return auto_complete_model_config
         try:
             path = model_path(config, pb_utils.get_model_dir())
-            session = make_session(config, path, os.path.dirname(pb_utils.get_model_dir()), False)
+            session = make_session(config, path, os.path.dirname(pb_utils.get_model_dir()), None)
             complete(auto_complete_model_config, ports_of(session))
         except ModelError as error:
             raise _fail(error) from None
@@ -45,12 +45,13 @@ class TritonPythonModel:
         """Loads the model and compares it with its configuration."""
         config = json.loads(args["model_config"])
         is_gpu = args["model_instance_kind"] == "GPU"
+        gpu = int(args["model_instance_device_id"]) if is_gpu else None
         try:
             path = model_path(config, pb_utils.get_model_dir())
             session = None if is_gpu else _completed.pop(path, None)
             if session is None:
                 model_dir = os.path.dirname(pb_utils.get_model_dir())
-                session = make_session(config, path, model_dir, is_gpu)
+                session = make_session(config, path, model_dir, gpu)
             ports = ports_of(session)
             validate(config, ports)
             run_options = make_run_options(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from pytriton_ort_config import ModelError
 
@@ -77,7 +77,7 @@ def _options(runtime: Any, config: Dict[str, Any], model_dir: str) -> Any:
     return options
 
 
-def _providers(runtime: Any, config: Dict[str, Any], is_gpu: bool) -> List[str]:
+def _providers(runtime: Any, config: Dict[str, Any], gpu: Optional[int]) -> List[Any]:
     accelerators = config.get("optimization", {}).get("execution_accelerators", {})
     wanted = []
     for kind, allowed in (("gpu", ("tensorrt", "cuda")), ("cpu", ("openvino",))):
@@ -85,9 +85,9 @@ def _providers(runtime: Any, config: Dict[str, Any], is_gpu: bool) -> List[str]:
             name = accelerator.get("name", "")
             if name not in allowed:
                 raise ModelError(f"unknown Execution Accelerator '{name}' is requested")
-            if kind == "cpu" or is_gpu:
+            if kind == "cpu" or gpu is not None:
                 wanted.append(_ACCELERATORS[name])
-    if is_gpu and "CUDAExecutionProvider" not in wanted:
+    if gpu is not None and "CUDAExecutionProvider" not in wanted:
         wanted.append("CUDAExecutionProvider")
     available = runtime.get_available_providers()
     for provider in wanted:
@@ -95,18 +95,20 @@ def _providers(runtime: Any, config: Dict[str, Any], is_gpu: bool) -> List[str]:
             raise ModelError(
                 f"expected an onnxruntime with {provider}, got one with {', '.join(available)}"
             )
-    return [*wanted, "CPUExecutionProvider"]
+    on_host = _ACCELERATORS["openvino"]
+    settings = [(name, {} if name == on_host else {"device_id": gpu}) for name in wanted]
+    return [*settings, "CPUExecutionProvider"]
 
 
-def make_session(config: Dict[str, Any], path: str, model_dir: str, is_gpu: bool) -> Any:
-    """A session with the settings of the configuration.
+def make_session(config: Dict[str, Any], path: str, model_dir: str, gpu: Optional[int]) -> Any:
+    """A session with the settings of the configuration, on a GPU or (None) on the host.
 
     Raises:
         ModelError: a setting is not possible, or the file is no ONNX model.
     """
     runtime = import_runtime()
     options = _options(runtime, config, model_dir)
-    providers = _providers(runtime, config, is_gpu)
+    providers = _providers(runtime, config, gpu)
     try:
         return runtime.InferenceSession(path, sess_options=options, providers=providers)
     except Exception as error:

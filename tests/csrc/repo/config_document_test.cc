@@ -244,6 +244,9 @@ TEST(ConfigDocument, NamesAndCountsInstances) {
   EXPECT_EQ(groups_of("backend: 'x' instance_group [ { passive: true }, {} ]"), "m_1 1x1@0 1");
   EXPECT_EQ(groups_of("backend: 'x' instance_group { count: 2 }", {0, 1}), "m_0 2x2@2 4");
   EXPECT_EQ(groups_of("backend: 'x' instance_group { gpus: 1 }", {0, 1}), "m_0 2x1@1 1");
+  EXPECT_EQ(groups_of("backend: 'onnxruntime'", {0, 1}), "m 1x2@0 2");
+  EXPECT_EQ(groups_of("backend: 'onnxruntime' instance_group { kind: KIND_GPU }", {0, 1}),
+            "m_0 2x1@2 2");
   EXPECT_TRUE(Contains(groups_of("backend: 'x' instance_group { gpus: 7 }", {0}),
                        "has kind KIND_CPU but specifies one or more GPUs"));
 }
