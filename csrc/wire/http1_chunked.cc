@@ -18,6 +18,9 @@ constexpr size_t kMaxFraming = 16 << 10;
 constexpr uint64_t kFreeChunks = 4096;
 constexpr uint64_t kMinChunkBytes = 16;
 
+// Beast wants to see no less of a last chunk, once it has seen a part of it (an assertion of its).
+constexpr size_t kLastChunkBytes = std::string_view("0\r\n\r\n").size();
+
 // Beast decodes bodies behind a head; this one makes it expect chunks.
 constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -86,6 +89,8 @@ Http1Fault Http1ChunkedBody::Decode(std::string_view bytes, size_t* consumed,
   *consumed = 0;
   ChunkParser& parser = impl_->parser;
   if (parser.is_done() || bytes.empty()) return {};
+  // Whatever this is, more will follow: every body ends with a last chunk.
+  if (bytes.size() < kLastChunkBytes && bytes.front() == '0') return {};
   parser.set_data(&data);
   error_code error;
   *consumed = parser.put({bytes.data(), bytes.size()}, error);

@@ -136,6 +136,25 @@ TEST(Http1ChunkedBodyTest, DecodesHoweverTheBytesCome) {
   }
 }
 
+TEST(Http1ChunkedBodyTest, DecodesWhatComesByteByByte) {
+  for (const std::string bytes : {"0\r\n\r\n", "00\r\n\r\n", "1\r\n0\r\n0\r\nT: x\r\n\r\n"}) {
+    Http1ChunkedBody body(10);
+    std::string decoded;
+    size_t given = 0;
+    for (size_t end = 1; end <= bytes.size(); ++end) {
+      ASSERT_FALSE(body.is_complete());
+      size_t consumed = 0;
+      const Http1Fault fault =
+          body.Decode(std::string_view(bytes).substr(given, end - given), &consumed,
+                      [&decoded](std::string_view data) { decoded.append(data); });
+      ASSERT_TRUE(fault.ok()) << bytes << fault.message;
+      given += consumed;
+    }
+    EXPECT_TRUE(body.is_complete());
+    EXPECT_EQ(decoded, bytes[0] == '1' ? "0" : "");
+  }
+}
+
 TEST(Http1ChunkedBodyTest, RefusesBadFramingHoweverTheBytesCome) {
   for (const std::string bytes : {"x\r\n", "-1\r\nabc", "3\nabc\r\n", "3\r\nabcd\r\n0\r\n\r\n",
                                   "3\r\nabc3\r\nabc\r\n", "10000000000000000\r\n", "3 3\r\nabc",
