@@ -2,14 +2,16 @@
 
 64 closed-loop clients on one model while it is reloaded (EXPLICIT, failures mixed in) and while
 versions flip (POLL), with an identity model and with a model.py; a copy that comes file by file;
-cycles of a large model; a thousand tiny models. Most clients are pytriton-load, which checks every
-value; four are Python's, which also check that the version that answers was served meanwhile.
+cycles of a large model; a thousand tiny models. The clients (60 of pytriton-load, 4 of Python's)
+check every value, and that the content that answers was served between request and answer.
 """
 
 from __future__ import annotations
 
 import argparse
+import mmap
 import statistics
+import struct
 import sys
 import tempfile
 import threading
@@ -61,8 +63,12 @@ class Load:
     def __init__(self, tool: LoadTool, server: RepositoryServer, content: str, count: int):
         self._tool, self._count = tool, count - CHECKING_CLIENTS
         self._target = Target("http", f"127.0.0.1:{server.http}", "m")
+        self._window_path = server.log_path.with_suffix(".window")
+        self._window_path.write_bytes(struct.pack("=qq", int(content), int(content)))
+        with self._window_path.open("r+b") as file:
+            self._window = mmap.mmap(file.fileno(), 16)
         self._stopping = threading.Event()
-        self.clients = Clients(server.http, CHECKING_CLIENTS, content)
+        self._clients = Clients(server.http, CHECKING_CLIENTS, content)
         self.rounds: list[dict] = []
         self.faults: list[str] = []
         self._thread = threading.Thread(target=self._run)
@@ -71,6 +77,7 @@ class Load:
     def _run(self) -> None:
         options = {"identity": "x,y", "elements": 4, "warmup": 0}
         options |= {"concurrency": self._count, "connections": self._count}
+        options["number"] = f"content,{self._window_path}"
         while not self._stopping.is_set():
             try:
                 done = self._tool.run(self._target, duration=ROUND_S, **options)
@@ -79,13 +86,23 @@ class Load:
                 return
             self.rounds.append(done)
 
+    def serving(self, number: int) -> None:
+        """From now on content `number` may answer too."""
+        self._clients.serving(str(number))
+        struct.pack_into("=q", self._window, 8, number)
+
+    def settled(self, number: int) -> None:
+        """Requests that begin from now on are answered by content `number` only."""
+        self._clients.settled(str(number))
+        struct.pack_into("=q", self._window, 0, number)
+
     def take(self, more: int = 0) -> tuple[int, float, float]:
         """Answers, right answers a second and p99 in ms of the rounds since the last call."""
         wanted = len(self.rounds) + more
         wait_until(lambda: len(self.rounds) >= wanted or self.faults, f"{more} rounds", 600)
         taken, self.rounds = self.rounds, []
-        answers = sum(one["ended"] for one in taken) + self.clients.answers
-        self.clients.answers = 0
+        answers = sum(one["ended"] for one in taken) + self._clients.answers
+        self._clients.answers = 0
         rate = statistics.mean(one["rate"] for one in taken)
         return answers, rate, statistics.median(one["p99_us"] for one in taken) / 1000
 
@@ -93,8 +110,8 @@ class Load:
         """Ends it; how many answers were wrong or missing, printed."""
         self._stopping.set()
         self._thread.join()
-        self.clients.stop()
-        faults = [*self.faults, *self.clients.wrong]
+        self._clients.stop()
+        faults = [*self.faults, *self._clients.wrong]
         for fault in faults[:3]:
             print(fault)
         return len(faults)
@@ -144,7 +161,7 @@ def measure(
     load.take(1)  # warm
     _, quiet_rate, quiet = load.take(3)
     begin = time.perf_counter()
-    count = changes(server, repository, load.clients)
+    count = changes(server, repository, load)
     seconds = time.perf_counter() - begin
     answers, rate, during = load.take(1)
     faults = load.stop()
@@ -164,13 +181,13 @@ def measure(
 
 
 def reloads(model: Model, count: int, failures: int) -> Callable:
-    def change(server: RepositoryServer, repository: Repository, clients: Clients) -> str:
+    def change(server: RepositoryServer, repository: Repository, load: Load) -> str:
         for number in range(2, count + 2):
-            clients.serving(str(number))
+            load.serving(number)
             repository.write_content("m", str(number))
             status, text = server.load("m")
             assert status == 200, text
-            clients.settled(str(number))
+            load.settled(number)
             if number % (count // failures) == 0:
                 model.break_it(repository)
                 assert server.load("m")[0] == 500
@@ -181,12 +198,12 @@ def reloads(model: Model, count: int, failures: int) -> Callable:
 
 
 def flips(model: Model, count: int) -> Callable:
-    def change(server: RepositoryServer, repository: Repository, clients: Clients) -> int:
+    def change(server: RepositoryServer, repository: Repository, load: Load) -> int:
         for version in range(2, count + 2):
-            clients.serving(str(version))
+            load.serving(version)
             model.add_version(repository, version)
             server.wait_content("m", str(version))
-            clients.settled(str(version))
+            load.settled(version)
             repository.remove_version("m", version - 1)
         return count
 

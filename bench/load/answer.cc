@@ -1,11 +1,11 @@
 #include "load/answer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <optional>
 #include <vector>
 
-#include "load/json.h"
 #include "load/proto.h"
 
 namespace pt::load {
@@ -68,6 +68,28 @@ Described DescribedByJson(const JsonValue& json) {
 AnswerBook::AnswerBook(const Options& options, const Workload* workload)
     : workload_(workload), protocol_(options.protocol), is_checking_(options.is_checking) {}
 
+Status AnswerBook::OpenWindow(const Options& options) {
+  number_name_ = options.number_name;
+  return number_name_.empty() ? Status() : window_.Open(options.number_file);
+}
+
+Status AnswerBook::CheckNumber(int64_t lowest) const {
+  if (!window_.is_open()) return {};
+  const int64_t highest = window_.highest();
+  if (number_ >= lowest && number_ <= highest) return {};
+  return Internal("parameter " + Quoted(number_name_) + ": expected " + std::to_string(lowest) +
+                  " to " + std::to_string(highest) + ", got " + std::to_string(number_));
+}
+
+Status AnswerBook::ReadNumber(const JsonValue& answer) {
+  if (!window_.is_open()) return {};
+  const std::string& text = answer.At("parameters").At(number_name_).text;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number_);
+  if (error == std::errc() && end == text.data() + text.size()) return {};
+  return Internal("parameter " + Quoted(number_name_) + ": expected a whole number, got " +
+                  Quoted(text));
+}
+
 Result<size_t> AnswerBook::OutputIndex(std::string_view name) const {
   const std::vector<PlannedTensor>& outputs = workload_->outputs();
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -81,13 +103,14 @@ Result<size_t> AnswerBook::OutputIndex(std::string_view name) const {
 }
 
 Status AnswerBook::FindInHttp(std::string_view answer, size_t json_bytes,
-                              std::vector<Found>* found) const {
+                              std::vector<Found>* found) {
   if (json_bytes == 0 || json_bytes > answer.size()) {
     return Internal("expected binary tensors (Inference-Header-Content-Length), got " +
                     Quoted(answer));
   }
   std::optional<JsonValue> json = ParseJson(answer.substr(0, json_bytes));
   if (!json) return Internal("expected JSON, got " + Quoted(answer.substr(0, json_bytes)));
+  PT_RETURN_IF_ERROR(ReadNumber(*json));
   const std::vector<JsonValue>& outputs = json->At("outputs").items;
   if (outputs.size() != found->size()) {
     return Internal("expected " + std::to_string(found->size()) + " outputs, got " +
@@ -157,6 +180,7 @@ Status AnswerBook::CheckTensors(std::string_view answer, const std::vector<Found
 }
 
 Status AnswerBook::Verify(std::string_view answer, size_t json_bytes) {
+  known_ = Message();  // one that turns out wrong leaves nothing to compare with
   size_t size = workload_->tensor_bytes();
   std::vector<Found> found;  // where they are in a raw answer
   for (size_t i = 0; i < workload_->outputs().size(); ++i) found.push_back({i, i * size});
@@ -204,6 +228,11 @@ void AnswerCheck::Feed(AnswerBook& book, std::string_view bytes) {
 
 Status AnswerCheck::Finish(AnswerBook& book, size_t json_bytes) {
   if (!book.is_checking()) return {};
+  PT_RETURN_IF_ERROR(FinishBytes(book, json_bytes));
+  return book.CheckNumber(lowest_);
+}
+
+Status AnswerCheck::FinishBytes(AnswerBook& book, size_t json_bytes) {
   if (!is_different_) {
     bool is_known = matched_ == book.known().size() && matched_ > 0;
     if (is_known && json_bytes == book.known_json_bytes()) return {};

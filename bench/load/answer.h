@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "base/status.h"
+#include "load/json.h"
 #include "load/message.h"
+#include "load/number_window.h"
 #include "load/options.h"
 #include "load/workload.h"
 
@@ -22,7 +24,14 @@ class AnswerBook {
   // Borrows `workload`.
   AnswerBook(const Options& options, const Workload* workload);
 
+  // Opens the file of --number, where one was given. Errors: as NumberWindow::Open.
+  Status OpenWindow(const Options& options);
+
   bool is_checking() const { return is_checking_; }
+  // What a request that starts now may be answered with at the least.
+  int64_t LowestNumber() const { return window_.is_open() ? window_.lowest() : 0; }
+  // Whether the number of the answer that was verified last may answer a request from `lowest` on.
+  Status CheckNumber(int64_t lowest) const;
   // The bytes of the last answer that was verified; empty before the first.
   const Message& known() const { return known_; }
   size_t known_json_bytes() const { return known_json_bytes_; }
@@ -38,14 +47,18 @@ class AnswerBook {
     size_t offset = 0;
   };
 
-  Status FindInHttp(std::string_view answer, size_t json_bytes, std::vector<Found>* found) const;
+  Status FindInHttp(std::string_view answer, size_t json_bytes, std::vector<Found>* found);
   Status FindInGrpc(std::string_view answer, std::vector<Found>* found) const;
+  Status ReadNumber(const JsonValue& answer);
   Status CheckTensors(std::string_view answer, const std::vector<Found>& found) const;
   Result<size_t> OutputIndex(std::string_view name) const;
 
   const Workload* workload_;
   Protocol protocol_;
   bool is_checking_;
+  NumberWindow window_;
+  std::string number_name_;
+  int64_t number_ = 0;  // of the last answer that was verified
   Message known_;
   size_t known_json_bytes_ = 0;
 };
@@ -53,8 +66,9 @@ class AnswerBook {
 // One answer on its way in.
 class AnswerCheck {
  public:
-  // Forgets the last answer.
-  void Start() {
+  // A request starts: forgets the last answer.
+  void Start(const AnswerBook& book) {
+    lowest_ = book.LowestNumber();
     matched_ = 0;
     is_different_ = false;
   }
@@ -64,6 +78,9 @@ class AnswerCheck {
   Status Finish(AnswerBook& book, size_t json_bytes);
 
  private:
+  Status FinishBytes(AnswerBook& book, size_t json_bytes);
+
+  int64_t lowest_ = 0;  // the number that may answer, at the least
   size_t matched_ = 0;  // bytes equal to book.known()
   bool is_different_ = false;
   std::string bytes_;  // all bytes so far, once the answer differs

@@ -64,7 +64,7 @@ GrpcSession::Stream& GrpcSession::NewStream() {
   stream.sent = 0;
   stream.received = 0;
   stream.window = initial_window_;
-  stream.check.Start();
+  stream.check.Start(*shared_->book);
   ++in_flight_;
   return stream;
 }

@@ -16,7 +16,7 @@ constexpr size_t kMaxErrorBytes = 1024;
 void HttpSession::Start(int64_t started_ns) {
   started_ns_ = started_ns;
   in_flight_ = 1;
-  check_.Start();
+  check_.Start(*shared_->book);
   error_body_.clear();
   out_.AddBorrowed(*shared_->request, 0, shared_->request->size());
 }

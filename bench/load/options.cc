@@ -120,6 +120,10 @@ const std::vector<Row>& Rows() {
        "only try, for so long, until one right answer came, and tell "
        "when (default 0: measure a load)",
        SetReal<&Options::first_answer_s>},
+      {"number", "NAME,FILE",
+       "each HTTP answer has a parameter NAME with a whole number: at least the first of the two "
+       "int64 in FILE as of the request's start, at most the second as of its end (default: none)",
+       SetPair<&Options::number_name, &Options::number_file>},
       {"no-check", nullptr, "do not compare answers with what they must be",
        [](Options& o, const std::string&) {
          o.is_checking = false;
@@ -155,6 +159,9 @@ Status CheckTogether(const Options& options) {
     return InvalidArgument("--connections: expected 1 to the value of --concurrency");
   }
   if (options.duration_s <= 0) return InvalidArgument("--duration: expected more than 0");
+  if (!options.number_name.empty() && options.protocol != Protocol::kHttp) {
+    return InvalidArgument("--number: expected with --protocol http only");
+  }
   if (options.rate > 0 && options.vanish_after_ms > 0) {
     return InvalidArgument("--rate and --vanish-after: expected only one of them");
   }

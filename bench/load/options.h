@@ -31,6 +31,8 @@ struct Options {
   double timeout_s = 30;
   double vanish_after_ms = 0;  // 0 = stay
   double first_answer_s = 0;   // 0 = measure a load instead
+  std::string number_name;     // http only: a parameter that answers carry; empty: none
+  std::string number_file;     // see NumberWindow
   bool is_checking = true;
   bool is_json = false;
   bool is_help = false;

@@ -41,6 +41,7 @@ Runner::Runner(const Options* options)
 Runner::~Runner() = default;
 
 Result<Tally> Runner::Run() {
+  PT_RETURN_IF_ERROR(book_.OpenWindow(*options_));
   last_end_ns_ = NowNs();
   Status status = options_->first_answer_s > 0 ? RunFirstAnswer() : RunLoad();
   if (!status.ok()) return status;

@@ -31,12 +31,14 @@ class HttpPeer:
             returns all bytes of the answer.
         pieces: how many bytes leave at once; 0 for all.
         closes: whether each connection ends after one answer.
+        parameters: of every answer's JSON.
     """
 
     reply: Callable[[int, bytes, bytes], bytes] | None = None
     pieces: int = 0
     closes: bool = False
     swaps_outputs: bool = False
+    parameters: dict[str, str] = field(default_factory=dict)
     address: str = ""
     accepted: int = 0
     answered: int = 0
@@ -58,6 +60,7 @@ class HttpPeer:
         text = json.dumps(
             {
                 "model_name": "AddSub",
+                "parameters": self.parameters,
                 "outputs": [
                     {
                         "name": name,

@@ -125,6 +125,41 @@ def test_heads_may_differ_from_answer_to_answer(load):
         assert_all_right(load(peer.address, "--protocol", "http"))
 
 
+def test_a_number_must_be_one_that_may_answer_now(load, tmp_path):
+    window = tmp_path / "window"
+    options = ["--protocol", "http", "--concurrency", "3", "--number", f"content,{window}"]
+    with http_peer(HttpPeer(parameters={"content": "7"})) as peer:
+        window.write_bytes(struct.pack("=qq", 7, 7))
+        assert_all_right(load(peer.address, *options))
+        for lowest, highest in ((8, 9), (1, 6)):
+            window.write_bytes(struct.pack("=qq", lowest, highest))
+            fault = load(peer.address, *options, code=1)["first_fault"]
+            assert f"'content': expected {lowest} to {highest}, got 7" in fault
+        window.write_bytes(b"short")
+        assert "expected a file of two int64" in load(peer.address, *options, code=2)["error"]
+    window.write_bytes(bytes(16))
+    with http_peer(HttpPeer()) as peer:
+        fault = load(peer.address, *options, code=1)["first_fault"]
+        assert "'content': expected a whole number, got ''" in fault
+
+
+def test_the_number_of_each_answer_counts(load, tmp_path):
+    """Answers alternate: a request is never judged by the number of another's answer."""
+    window = tmp_path / "window"
+    window.write_bytes(struct.pack("=qq", 1, 2))
+
+    def alternating(number: int, head: bytes, body: bytes) -> bytes:
+        body = body.replace(b'"content": "1"', b'"content": "%d"' % (1 + number % 3))
+        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+    peer = HttpPeer(reply=alternating, parameters={"content": "1"})
+    with http_peer(peer):
+        options = ["--protocol", "http", "--number", f"content,{window}"]
+        result = load(peer.address, *options, code=1)
+    assert "expected 1 to 2, got 3" in result["first_fault"]
+    assert abs(result["ended"] - 3 * result["wrong"]) <= 3, result
+
+
 def test_connections_that_end_are_opened_again(load):
     def closing(number: int, head: bytes, body: bytes) -> bytes:
         return head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -374,6 +409,7 @@ def test_the_first_answer_is_waited_for(load):
         (["--connections", "2"], "--connections: expected 1 to the value of --concurrency"),
         (["--protocol", "smtp"], "expected grpc, http or raw, got 'smtp'"),
         (["--inputs", "a"], "expected two names"),
+        (["--number", "a,b"], "--number: expected with --protocol http only"),
         (["--address", "nowhere"], "expected HOST:PORT or unix:PATH"),
         (["--rate", "1", "--vanish-after", "1"], "expected only one of them"),
     ],
