@@ -16,6 +16,7 @@
 #include "infer/model.h"
 #include "infer/parameter.h"
 #include "infer/response.h"
+#include "infer/trace.h"
 #include "tensor/region.h"
 #include "tensor/tensor.h"
 
@@ -63,6 +64,7 @@ class InferRequest : public InCells {
   TimePoint arrival;                   // when its last byte was there
   int64_t batch_size = 1;              // set by validation: first dimension, 1 without batching
   int64_t input_bytes = 0;             // set by validation
+  RefPtr<Trace> trace;                 // null: this request is not traced
 
   // Whom it answers, for an edge that made it without one: until then it is dropped silently, so an
   // edge can refuse what turns out invalid in its own way.

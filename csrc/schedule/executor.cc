@@ -1,6 +1,7 @@
 #include "schedule/executor.h"
 
 #include <utility>
+#include <vector>
 
 namespace pt::schedule {
 namespace {
@@ -43,6 +44,35 @@ void CheckRegions(Batch* batch) {
   }
 }
 
+// The requests of a batch that are traced; the model may let go of them while it executes.
+class TracedRequests {
+ public:
+  void Add(const InferRequest& request) {
+    if (request.trace->subject.has_tensors) {
+      request.trace->AddInputs(TraceActivity::kBackendInput, request);
+    }
+    traces_.push_back(request.trace);
+  }
+
+  void MarkExecution(const Batch& batch, const ExecutionTimes& times, TimePoint ended) const {
+    for (const RefPtr<Trace>& trace : traces_) {
+      trace->Mark(TraceEvent::kComputeStart, batch.started);
+      trace->Mark(TraceEvent::kComputeInputEnd, times.input_end);
+    }
+    // What left the batch computes until it has answered.
+    for (const RequestPtr& request : batch.requests) {
+      if (request == nullptr || !request->trace) continue;
+      request->trace->Mark(TraceEvent::kComputeOutputStart, times.infer_end);
+      request->trace->Mark(TraceEvent::kComputeEnd, ended);
+    }
+  }
+
+  bool empty() const { return traces_.empty(); }
+
+ private:
+  std::vector<RefPtr<Trace>> traces_;
+};
+
 }  // namespace
 
 Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batch) {
@@ -51,10 +81,12 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
   uint64_t queue_ns = 0;
   uint64_t queue_us = 0;
   batch->size = 0;
+  TracedRequests traced;
   for (const RequestPtr& request : batch->requests) {
     request->EnterBatch();
     request->AwaitInputs();
     batch->size += request->batch_size;
+    if (request->trace) traced.Add(*request);
     const uint64_t waited = Nanoseconds(batch->started - request->arrival);
     queue_ns += waited;
     queue_us += waited / 1000;
@@ -65,6 +97,7 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
   instance->Execute(batch, &times);
   CheckRegions(batch);
   const TimePoint ended = clock.Now();
+  if (!traced.empty()) traced.MarkExecution(*batch, times, ended);
 
   ExecutionRecord record = MakeRecord(*batch, times, ended);
   record.queue_ns = queue_ns;
