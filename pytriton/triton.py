@@ -285,7 +285,6 @@ class Triton(TritonBase):
         if self._is_traced:
             for name in ("http-header-forward-pattern", "grpc-header-forward-pattern"):
                 options[name] = _tracing.forward_pattern(str(options.get(name, "")))
-            options.pop("trace-config", None)
         _options.warn_of_ineffective(options)
         self._verbose_level = str(options.get("log-verbose", "0"))
         self._warn_of_verbose_logs()

@@ -93,6 +93,7 @@ void CloudCall::GoTo(std::string target, std::string_view binary_type,
   target_ = std::move(target);
   head_.method = head.method;
   head_.target = target_;
+  head_.started = head.started;
   const std::string_view type = head.Find("Content-Type");
   if (!binary_type.empty() && type.starts_with(binary_type)) {
     head_.headers.push_back({"Inference-Header-Content-Length", type.substr(binary_type.size())});

@@ -54,6 +54,7 @@ void Handle(RestCall& call, GenerateMode mode) {
                                               mode, call.sink);
   call.sink->CancelWith(responder);
   request->AnswerTo(std::move(responder));
+  if (call.service().ActiveTracer() != nullptr) TraceRequest(call, request.get());
   call.service().Infer(std::move(request), call.context);
 }
 

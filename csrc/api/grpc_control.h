@@ -35,8 +35,9 @@ void RepositoryUnload(const Service& service, std::string_view request, LaterDon
 // grpc_statistics.cc. Errors: InvalidArgument for an unknown model or version.
 Status ModelStatistics(const Service& service, std::string_view request, std::string* response);
 
-// grpc_settings.cc: settings, and the methods of extensions that this server does not have.
+// grpc_settings.cc
 Status LogSettings(const Service& service, std::string_view request, std::string* response);
+// grpc_trace.cc. Errors: InvalidArgument for an unknown model, those of TraceSettings.
 Status TraceSetting(const Service& service, std::string_view request, std::string* response);
 
 // grpc_memory.cc. Errors: Unsupported when clients may not register memory, those of RegionTable.

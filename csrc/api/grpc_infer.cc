@@ -11,6 +11,7 @@ UnaryInferCall::UnaryInferCall(InferCallStart start)
       sink_(std::move(start.sink)),
       deadline_(start.deadline),
       forwarded_(std::move(start.forwarded)),
+      trace_(std::move(start.trace)),
       answerer_(this) {}
 
 void UnaryInferCall::OnMessage(Slice message, const CallContext& context) {
@@ -67,6 +68,9 @@ Status UnaryInferCall::TryRun(const wire::InferRequestBytes& bytes, const CallCo
   PT_ASSIGN_OR_RETURN(RequestPtr request, BuildInferRequest(*service_, context, message, &plan_));
   AddRef();  // the answerer's reference, dropped with its last one
   request->AnswerTo(RefPtr<Responder>(&answerer_));
+  if (Tracer* tracer = service_->ActiveTracer(); tracer != nullptr) {
+    TraceRequest(tracer, trace_.get(), context.now, request.get());
+  }
   service_->Infer(std::move(request), context);
   return {};
 }

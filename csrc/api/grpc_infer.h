@@ -5,10 +5,12 @@
 // Owner rule: counted; the connection holds it as handler, the request as responder.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "api/grpc_call.h"
 #include "api/grpc_request.h"
+#include "api/grpc_trace.h"
 #include "api/service.h"
 #include "wire/infer_assembler.h"
 
@@ -19,7 +21,8 @@ struct InferCallStart {
   Service* service = nullptr;
   RefPtr<GrpcSink> sink;
   TimePoint deadline = kNoDeadline;
-  Parameters forwarded;  // headers that became parameters
+  Parameters forwarded;                         // headers that became parameters
+  std::unique_ptr<const GrpcTraceStart> trace;  // null: tracing was off
 };
 
 class UnaryInferCall final : public InCells, public GrpcHandler {
@@ -59,6 +62,7 @@ class UnaryInferCall final : public InCells, public GrpcHandler {
   RefPtr<GrpcSink> sink_;  // until the answer
   const TimePoint deadline_;
   const Parameters forwarded_;
+  const std::unique_ptr<const GrpcTraceStart> trace_;
   BlockPool* pool_ = nullptr;
   bool has_message_ = false;
   AnswerPlan plan_;

@@ -37,7 +37,8 @@ RefPtr<GrpcHandler> GrpcServer::Start(const GrpcCallInfo& info, const CallContex
   switch (method->kind) {
     case MethodKind::kInfer:
     case MethodKind::kStreamInfer:
-      return StartInfer(info, std::move(sink), method->kind == MethodKind::kStreamInfer);
+      return StartInfer(info, context.now, std::move(sink),
+                        method->kind == MethodKind::kStreamInfer);
     case MethodKind::kUnary:
       return MakeRef<MessageCall>(service_, method->function, MessageCount::kOne, std::move(sink));
     case MethodKind::kLater:
@@ -48,8 +49,8 @@ RefPtr<GrpcHandler> GrpcServer::Start(const GrpcCallInfo& info, const CallContex
   return nullptr;
 }
 
-RefPtr<GrpcHandler> GrpcServer::StartInfer(const GrpcCallInfo& info, RefPtr<GrpcSink> sink,
-                                           bool is_stream) {
+RefPtr<GrpcHandler> GrpcServer::StartInfer(const GrpcCallInfo& info, TimePoint now,
+                                           RefPtr<GrpcSink> sink, bool is_stream) {
   InferCallStart start;
   start.service = service_;
   start.deadline = info.deadline;
@@ -58,6 +59,8 @@ RefPtr<GrpcHandler> GrpcServer::StartInfer(const GrpcCallInfo& info, RefPtr<Grpc
     if (!forwarded.ok()) return MakeRef<FailedCall>(forwarded.status(), std::move(sink));
     start.forwarded = std::move(forwarded).value();
   }
+  if (service_->ActiveTracer() != nullptr)
+    start.trace = StartTrace(info, now, forwarder_, is_stream);
   start.sink = std::move(sink);
   if (is_stream) return MakeRef<StreamInferCall>(std::move(start), ErrorsWanted(info.head));
   return MakeRef<UnaryInferCall>(std::move(start));

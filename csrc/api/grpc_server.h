@@ -18,7 +18,8 @@ class GrpcServer final : public GrpcService {
                             RefPtr<GrpcSink> sink) override;
 
  private:
-  RefPtr<GrpcHandler> StartInfer(const GrpcCallInfo& info, RefPtr<GrpcSink> sink, bool is_stream);
+  RefPtr<GrpcHandler> StartInfer(const GrpcCallInfo& info, TimePoint now, RefPtr<GrpcSink> sink,
+                                 bool is_stream);
 
   Service* const service_;
   const HeaderForwarder forwarder_;

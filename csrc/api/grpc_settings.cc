@@ -1,4 +1,4 @@
-// Log and trace settings over gRPC, and model control, which this server does not have.
+// Log settings over gRPC.
 
 #include <algorithm>
 #include <limits>
@@ -65,17 +65,6 @@ void FillSettings(const LogOptions& options, inference::LogSettingsResponse* ans
   settings["log_format"].set_string_param(std::string(LogFormatName(options.format)));
 }
 
-// Tracing is off: only what leaves it off is accepted.
-Status CheckTraceUpdate(const inference::TraceSettingRequest& given) {
-  for (const auto& [name, setting] : given.settings()) {
-    const auto& values = setting.value();
-    if (values.empty()) continue;  // back to the default
-    if (name == "trace_level" && values.size() == 1 && values[0] == "OFF") continue;
-    return Unsupported("this server does not trace: trace settings can't be changed");
-  }
-  return {};
-}
-
 }  // namespace
 
 Status LogSettings(const Service& service, std::string_view request, std::string* response) {
@@ -89,24 +78,6 @@ Status LogSettings(const Service& service, std::string_view request, std::string
   if (logger != nullptr && !given.settings().empty()) logger->Update(options);
   inference::LogSettingsResponse answer;
   FillSettings(options, &answer);
-  return WriteMessage(answer, response);
-}
-
-Status TraceSetting(const Service& service, std::string_view request, std::string* response) {
-  inference::TraceSettingRequest given;
-  PT_RETURN_IF_ERROR(ParseMessage(request, &given));
-  if (!given.model_name().empty() && !service.FindModel(given.model_name(), {}).ok()) {
-    return InvalidArgument("Request for unknown model : " + given.model_name());
-  }
-  PT_RETURN_IF_ERROR(CheckTraceUpdate(given));
-  inference::TraceSettingResponse answer;
-  auto& settings = *answer.mutable_settings();
-  settings["trace_level"].add_value("OFF");
-  settings["trace_rate"].add_value("1000");
-  settings["trace_count"].add_value("-1");
-  settings["log_frequency"].add_value("0");
-  settings["trace_file"].add_value("");
-  settings["trace_mode"].add_value("triton");
   return WriteMessage(answer, response);
 }
 

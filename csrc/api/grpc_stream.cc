@@ -50,6 +50,7 @@ StreamInferCall::StreamInferCall(InferCallStart start, StreamErrors errors)
     : service_(start.service),
       deadline_(start.deadline),
       forwarded_(std::move(start.forwarded)),
+      trace_(std::move(start.trace)),
       errors_(errors),
       sink_(std::move(start.sink)) {}
 
@@ -118,6 +119,9 @@ void StreamInferCall::Run(const wire::InferRequestBytes& bytes, const CallContex
     return Deliver(item.get(), std::move(refusal), Finality::kFinal);
   }
   (*request)->AnswerTo(item);
+  if (Tracer* tracer = service_->ActiveTracer(); tracer != nullptr) {
+    TraceRequest(tracer, trace_.get(), context.now, request->get());
+  }
   service_->Infer(std::move(request).value(), context);
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,7 @@ class StreamInferCall final : public GrpcHandler {
   Service* const service_;
   const TimePoint deadline_;
   const Parameters forwarded_;
+  const std::unique_ptr<const GrpcTraceStart> trace_;
   const StreamErrors errors_;
   std::optional<wire::InferRequestAssembler> assembler_;  // loop's driver only
   RefPtr<GrpcSink> sink_;                                 // whoever set is_flushing_ only

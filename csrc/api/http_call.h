@@ -13,6 +13,7 @@
 
 #include "api/call_context.h"
 #include "base/block.h"
+#include "base/clock.h"
 #include "base/ref_counted.h"
 #include "infer/response.h"
 
@@ -28,6 +29,7 @@ struct HttpRequestHead {
   std::string_view method;  // "GET"
   std::string_view target;  // as sent: path, query; absolute form on HTTP/1.1
   std::vector<HeaderView> headers;
+  TimePoint started;  // when its first bytes were there; unset: with the whole request
 
   // The first header of that name (compared without letter case); empty when there is none.
   std::string_view Find(std::string_view name) const;

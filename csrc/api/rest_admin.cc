@@ -1,4 +1,4 @@
-// Logging and trace settings (spec/triton-frontend 1.9, 6).
+// Logging settings (spec/triton-frontend 6.4).
 
 #include <limits>
 #include <utility>
@@ -96,23 +96,6 @@ Status ReadLogging(JsonValue root, LogOptions* options) {
   return ReadFormat(root, &options->format);
 }
 
-// Tracing is off in this server: only what leaves it off is accepted.
-Status CheckTraceUpdate(JsonValue root) {
-  if (!root.is_object()) return root.ErrorHere("attempt to access JSON non-object as object");
-  for (const wire::JsonMember member : root.members()) {
-    bool stays_off = member.value.is_null();
-    if (member.key == "trace_level" && member.value.is_array()) {
-      stays_off = true;
-      for (const JsonValue level : member.value.elements()) {
-        stays_off = stays_off && level.is_string() && level.string_unchecked() == "OFF";
-      }
-    }
-    if (!stays_off)
-      return Unsupported("this server does not trace: trace settings can't be changed");
-  }
-  return {};
-}
-
 }  // namespace
 
 void HandleLogging(RestCall& call) { SendLogging(call); }
@@ -126,24 +109,6 @@ void HandleUpdateLogging(RestCall& call) {
   if (!status.ok()) return Refuse(call, status);
   logger->Update(options);
   SendLogging(call);
-}
-
-void HandleTraceSetting(RestCall& call) {
-  if (!call.path.model.empty() && !call.service().FindModel(call.path.model, {}).ok()) {
-    return Refuse(call,
-                  InvalidArgument("Request for unknown model : " + std::string(call.path.model)));
-  }
-  if (call.head.method == "POST") {
-    JsonDocument document(call.service().options().max_json_depth);
-    Status status = document.Parse(call.body.view());
-    if (status.ok()) status = CheckTraceUpdate(document.root());
-    if (!status.ok()) return Refuse(call, status);
-  }
-  JsonWriter writer(call.context.pool, kRoom);
-  writer.Raw(
-      "{\"trace_level\":[\"OFF\"],\"trace_rate\":\"1000\",\"trace_count\":\"-1\","
-      "\"log_frequency\":\"0\",\"trace_file\":\"\",\"trace_mode\":\"triton\"}");
-  call.sink->Send(JsonReply(std::move(writer)));
 }
 
 }  // namespace pt::api

@@ -33,7 +33,12 @@ void HandleUnload(RestCall& call);
 // rest_admin.cc
 void HandleLogging(RestCall& call);
 void HandleUpdateLogging(RestCall& call);
+
+// rest_trace.cc
 void HandleTraceSetting(RestCall& call);
+void HandleUpdateTraceSetting(RestCall& call);
+// Traces a request that a handler is about to submit, if it is to be.
+void TraceRequest(const RestCall& call, InferRequest* request);
 
 // rest_memory.cc
 void HandleSystemMemoryStatus(RestCall& call);

@@ -256,6 +256,7 @@ void HandleInfer(RestCall& call) {
   auto responder = MakeRef<RestInferResponder>(std::move(plan), call.sink);
   call.sink->CancelWith(responder);
   request->AnswerTo(std::move(responder));
+  if (call.service().ActiveTracer() != nullptr) TraceRequest(call, request.get());
   call.service().Infer(std::move(request), call.context);
 }
 

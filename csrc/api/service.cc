@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/tracer.h"
+
 namespace pt::api {
 
 Service::Service(ServiceOptions options, repo::Repository* repository, Logger* logger)
@@ -19,6 +21,15 @@ void Service::AllowClientMemory(RegionTable* regions, HasDevices has_devices) {
   if (has_devices == HasDevices::kYes) added.emplace_back("cuda_shared_memory");
   const auto after = std::find(extensions_.begin(), extensions_.end(), "binary_tensor_data");
   extensions_.insert(after, added.begin(), added.end());
+}
+
+void Service::AllowTracing(Tracer* tracer) {
+  tracer_ = tracer;
+  extensions_.insert(std::find(extensions_.begin(), extensions_.end(), "logging"), "trace");
+}
+
+Tracer* Service::ActiveTracer() const {
+  return tracer_ != nullptr && tracer_->is_on() ? tracer_ : nullptr;
 }
 
 bool Service::is_ready() const {

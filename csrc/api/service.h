@@ -28,6 +28,8 @@ struct CloudOptions {
   std::string vertex_model;  // empty: the only one that is served
 };
 
+class Tracer;
+
 enum class HasDevices { kNo, kYes };
 
 struct ServiceOptions {
@@ -57,6 +59,12 @@ class Service {
   // Lets clients register memory, of devices too where there may be some. REQUIRES: called before
   // the first request.
   void AllowClientMemory(RegionTable* regions, HasDevices has_devices);
+  // Lets requests be traced. REQUIRES: called before the first request; borrowed.
+  void AllowTracing(Tracer* tracer);
+  // Null: this server has no tracer.
+  Tracer* tracer() const { return tracer_; }
+  // The tracer, while any request may be traced; else null. One relaxed load.
+  Tracer* ActiveTracer() const;
   // The protocol extensions in the order of spec/triton-frontend 1.6 that this server has.
   const std::vector<std::string>& extensions() const { return extensions_; }
 
@@ -76,6 +84,7 @@ class Service {
   repo::Repository* const repository_;
   Logger* const logger_;
   RegionTable* regions_ = nullptr;
+  Tracer* tracer_ = nullptr;
   std::vector<std::string> extensions_;
   std::atomic<bool> is_live_{false};
   std::atomic<bool> is_draining_{false};

@@ -34,10 +34,10 @@ constexpr Under kRepositoryLater{"Model repository", kAccepted};
 constexpr Under kScheduling{"Scheduling and caching", kAccepted};
 constexpr Under kDevices{"Memory and devices", kAccepted};
 constexpr Under kMemory{"Memory and devices", kActive};
-constexpr Under kTracing{"Tracing", kAccepted};
+constexpr Under kTracing{"Tracing", kActive};
 constexpr Under kCloud{"Cloud endpoints", kActive};
 constexpr Under kCloudLater{"Cloud endpoints", kAccepted};
-constexpr Under kDeprecated{"Deprecated", kAccepted};
+constexpr Under kDeprecated{"Deprecated", kActive};
 
 struct Range {
   int64_t min;
@@ -178,7 +178,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     List("host-policy", "POLICY,KEY=VALUE", kDevices, "Processors or memory nodes of a policy"),
     List("model-load-gpu-limit", "GPU:FRACTION", kDevices, "Load no model once that much GPU memory is in use"),
 
-    List("trace-config", "[MODE,]KEY=VALUE", kTracing, "Tracing: level, rate, count, mode, file"),
+    List("trace-config", "[MODE,]KEY=VALUE", kTracing, "Tracing: level, rate, count, mode; triton,file and triton,log-frequency; opentelemetry,url and opentelemetry,resource"),
 
     Bool("allow-sagemaker", "false", kCloud, "Serve the SageMaker endpoint: the model that SAGEMAKER_TRITON_DEFAULT_MODEL_NAME names"),
     Int("sagemaker-port", "8080", kPorts, "port", kCloud, "Port of the SageMaker endpoint"),
@@ -189,8 +189,8 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Int("vertex-ai-thread-count", "8", kCount, "threads", kCloudLater, "Triton's Vertex AI threads"),
     Text("vertex-ai-default-model", "", "name", kCloud, "Model that Vertex AI requests go to"),
 
-    Bool("strict-model-config", "false", {"Deprecated", kActive}, "Use disable-auto-complete-config"),
-    Int("response-cache-byte-size", "0", {0, kMaxBytes}, "bytes", {"Deprecated", kActive}, "Use cache-config=local,size=BYTES"),
+    Bool("strict-model-config", "false", kDeprecated, "Use disable-auto-complete-config"),
+    Int("response-cache-byte-size", "0", {0, kMaxBytes}, "bytes", kDeprecated, "Use cache-config=local,size=BYTES"),
     Text("trace-file", "", "path", kDeprecated, "Use trace-config=triton,file=PATH"),
     List("trace-level", "OFF|TIMESTAMPS|TENSORS", kDeprecated, "Use trace-config=level=LEVEL"),
     Int("trace-rate", "1000", kCount, "", kDeprecated, "Use trace-config=rate=N"),

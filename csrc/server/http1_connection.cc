@@ -97,6 +97,7 @@ wire::Http1Fault Http1Protocol::ParseHead(std::string_view head) {
   }
   head_.method = request_.method;
   head_.target = request_.target;
+  head_.started = head_started_;
   head_.headers.clear();
   for (const wire::Http1Field& field : request_.fields) {
     head_.headers.push_back({field.name, field.value});

@@ -82,6 +82,7 @@ void RestCall::Start(const api::HttpRequestHead& head, bool has_body, bool is_he
   if (!has_body) return Dispatch(head, {});
   if (!PlanBody(head)) return;
   head_.emplace(head);
+  head_->views.started = calls().now;
   if (head.Has("expect")) {
     constexpr std::array<Http2Field, 1> kContinue{Http2Field{":status", "100"}};
     session().SendInterimHead(this, kContinue);

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <numeric>
@@ -30,6 +31,7 @@
 #include "server/front.h"
 #include "server/repository_metrics.h"
 #include "server/settings.h"
+#include "server/trace_setup.h"
 #include "tensor/cuda_on_demand.h"
 #include "tensor/regions.h"
 
@@ -72,6 +74,9 @@ struct Run {
 // Address space of the memory that workers can map; takes memory only where it is used.
 constexpr size_t kSharedSpace = size_t{1} << 38;
 
+// For the last traces, whatever the requests have left of the exit timeout.
+constexpr Duration kTraceFlush = std::chrono::seconds(1);
+
 // Without repositories there are no workers at first, and nothing to share. Without shared memory
 // models that need workers don't load; all else serves.
 enum class Sharing { kShared, kOwn };
@@ -96,6 +101,7 @@ struct Server::Impl {
       : settings(std::move(checked)),
         logger(std::move(open_logger)),
         pool(MakePool(SharingOf(settings))),
+        tracer(MakeTracer(settings.trace, logger.get())),
         budget(settings.max_inflight_bytes),
         cuda(std::make_shared<CudaOnDemand>(
             CudaOptions{CudaDriver::DefaultLibrary(), settings.pinned_bytes, logger.get()})),
@@ -132,6 +138,7 @@ struct Server::Impl {
   std::unique_ptr<BlockPool> pool;  // its large blocks are shared with worker processes
   // What workers are given when the pool is not shared: inputs are copied into it.
   std::unique_ptr<BlockPool> worker_pool;
+  const std::unique_ptr<api::Tracer> tracer;  // what it holds lies in the pool
   MemoryBudget budget;
   const std::shared_ptr<CudaOnDemand> cuda;
   const std::unique_ptr<schedule::ResponseCache> cache;  // null: none
@@ -205,6 +212,7 @@ Status Server::Impl::Start() {
   if (models != nullptr) AddRepositoryMetrics(repository, &next->prometheus);
   next->services.pool = pool.get();
   next->services.budget = &budget;
+  next->service.AllowTracing(tracer.get());
   next->service.set_live(true);
   Status status = next->front.Start(settings.endpoints);
   if (!status.ok()) {
@@ -235,6 +243,7 @@ Status Server::Impl::Stop() {
     status = Unavailable("models were still loading when the exit timeout was over");
   }
   running->service.set_live(false);
+  tracer->Flush(std::max(deadline, clock.Now() + kTraceFlush));
   MutexLock lock(&mu);
   current.reset();
   if (!status.ok()) {

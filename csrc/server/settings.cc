@@ -8,6 +8,7 @@
 
 #include "server/cache_setup.h"
 #include "server/cloud_setup.h"
+#include "server/trace_setup.h"
 
 namespace pt::server {
 namespace {
@@ -179,6 +180,7 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   settings.endpoints = ReadEndpoints(options);
   PT_RETURN_IF_ERROR(CheckCollisions(settings.endpoints));
   PT_ASSIGN_OR_RETURN(settings.log, ReadLog(options));
+  PT_ASSIGN_OR_RETURN(settings.trace, ReadTrace(options));
   settings.loop_count = ReadLoopCount(options);
   settings.exit_timeout =
       std::chrono::seconds(std::max<int64_t>(0, options.GetInt("exit-timeout-secs")));

@@ -8,6 +8,7 @@
 
 #include "api/prometheus.h"
 #include "api/service.h"
+#include "api/trace_settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -31,6 +32,7 @@ struct Settings {
   bool allows_client_memory = false;
   size_t pinned_bytes = 0;  // of the pool of page-locked memory; 0: none
   LogOptions log;
+  api::TraceOptions trace;
   repo::RepositoryOptions repositories;
   backend::WorkerBackendOptions workers;
   bool exit_on_error = true;

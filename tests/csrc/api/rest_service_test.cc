@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/rest_peer.h"
+#include "api/tracer.h"
 #include "wire/json_writer.h"
 
 namespace pt::api {
@@ -13,6 +14,7 @@ namespace {
 class RestRoutes : public ::testing::Test {
  protected:
   RestRoutes() {
+    peer.service.AllowTracing(&tracer);
     EXPECT_TRUE(
         peer.repository.AddModel(EchoConfig("m", {Spec("A", DataType::kFp32, {-1})}, 4), nullptr)
             .ok());
@@ -28,6 +30,7 @@ class RestRoutes : public ::testing::Test {
     return peer.Do(call);
   }
 
+  Tracer tracer{TraceOptions(), nullptr, nullptr};
   RestPeer peer;
 };
 
@@ -128,9 +131,11 @@ TEST_F(RestRoutes, ChangesLogging) {
   EXPECT_EQ(Do("POST", "/v2/logging")->head.status, 400);
 }
 
-TEST_F(RestRoutes, KeepsTracingOff) {
+TEST_F(RestRoutes, TracesNothingWithoutAFile) {
   EXPECT_EQ(Do("POST", "/v2/trace/setting", R"({"trace_level":["OFF"]})")->head.status, 200);
-  EXPECT_EQ(Do("POST", "/v2/trace/setting", R"({"trace_rate":"1"})")->head.status, 501);
+  EXPECT_EQ(Do("POST", "/v2/trace/setting", R"({"trace_level":["TIMESTAMPS"]})")->body,
+            wire::JsonError("Attempting to set invalid trace setting :trace file name is not "
+                            "given"));
 }
 
 TEST_F(RestRoutes, IndexFiltersByState) {

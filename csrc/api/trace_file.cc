@@ -1,0 +1,161 @@
+#include "api/trace_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "api/rest_tensor.h"
+#include "api/trace_names.h"
+#include "wire/json_writer.h"
+
+namespace pt::api {
+namespace {
+
+constexpr size_t kRoom = 1024;
+constexpr mode_t kMode = 0644;
+// Of text that waits for one write.
+constexpr size_t kMaxPending = size_t{1} << 20;
+
+std::string ShapeText(const Shape& shape) {
+  std::string text;
+  for (const int64_t dim : shape.dims()) {
+    if (!text.empty()) text += ",";
+    text += std::to_string(dim);
+  }
+  return text;
+}
+
+// The elements, divided by commas; empty when JSON has no form for them.
+std::string DataText(const Trace::Tensor& tensor) {
+  wire::JsonWriter writer(nullptr, kRoom);
+  const bool is_written = TensorToJson(tensor.tensor, tensor.name, &writer).ok() && writer.ok();
+  const std::string_view text = writer.view();
+  return is_written && text.size() >= 2 ? std::string(text.substr(1, text.size() - 2))
+                                        : std::string();
+}
+
+void WriteHead(const TraceSubject& subject, wire::JsonWriter* writer) {
+  writer->Raw("{\"id\":").Integer(subject.id);
+  writer->Raw(",\"model_name\":").Raw(JsonText(subject.model_name));
+  writer->Raw(",\"model_version\":").Integer(subject.model_version);
+  if (!subject.request_id.empty())
+    writer->Raw(",\"request_id\":").Raw(JsonText(subject.request_id));
+  writer->Raw("}");
+}
+
+bool WriteAll(int fd, std::string_view text, uint64_t offset) {
+  while (!text.empty()) {
+    const ssize_t written = pwrite(fd, text.data(), text.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string TraceToJson(Trace* trace) {
+  const TraceSubject& subject = trace->subject;
+  wire::JsonWriter writer(nullptr, kRoom);
+  WriteHead(subject, &writer);
+  for (const Trace::Stamp& stamp : trace->TakeStamps()) {
+    writer.Raw(",{\"id\":").Integer(subject.id);
+    writer.Raw(",\"timestamps\":[{\"name\":\"").Raw(EventName(stamp.event, subject.front));
+    writer.Raw("\",\"ns\":").Integer(int64_t{stamp.at.time_since_epoch().count()}).Raw("}]}");
+  }
+  for (const Trace::Tensor& tensor : trace->TakeTensors()) {
+    writer.Raw(",{\"id\":").Integer(subject.id);
+    writer.Raw(",\"activity\":\"").Raw(ActivityName(tensor.activity));
+    writer.Raw("\",\"tensor\":{\"name\":").Raw(JsonText(tensor.name));
+    writer.Raw(",\"data\":").Raw(JsonText(DataText(tensor)));
+    writer.Raw(",\"shape\":\"").Raw(ShapeText(tensor.tensor.shape));
+    writer.Raw("\",\"dtype\":\"").Raw(DataTypeName(tensor.tensor.type)).Raw("\"}}");
+  }
+  return writer.ok() ? std::string(writer.view()) : std::string();
+}
+
+void TraceFile::Write(std::vector<std::unique_ptr<Trace>> traces) {
+  for (const auto& trace : traces) WriteOne(trace.get());
+  Flush();
+}
+
+void TraceFile::WriteOne(Trace* trace) {
+  const TraceSubject& subject = trace->subject;
+  const Place place = subject.log_frequency > 0 ? Place::kIndexed : Place::kPlain;
+  if (Open(place)) {
+    pending_ += size_ == 0 && pending_.empty() ? "[" : ",";
+    pending_ += TraceToJson(trace);
+    ++in_file_;
+    if (pending_.size() > kMaxPending) Flush();
+  }
+  const bool is_complete =
+      subject.series && subject.series->open.fetch_sub(1) == 1 && subject.series->is_full.load();
+  if (place == Place::kIndexed && (in_file_ >= subject.log_frequency || is_complete)) Close();
+  if (place == Place::kPlain && is_complete) Retire();
+}
+
+bool TraceFile::Open(Place place) {
+  if (fd_ >= 0 && place == place_) return true;
+  Close();
+  const bool goes_on = place == Place::kPlain && was_plain_made_;
+  open_path_ = place == Place::kPlain ? path_ : path_ + "." + std::to_string(next_index_);
+  fd_ = open(open_path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | (goes_on ? 0 : O_TRUNC), kMode);
+  if (fd_ < 0) {
+    Report("open");
+    return false;
+  }
+  if (place == Place::kIndexed) ++next_index_;
+  was_plain_made_ |= place == Place::kPlain;
+  place_ = place;
+  size_ = goes_on ? plain_size_ : 0;
+  in_file_ = 0;
+  return true;
+}
+
+void TraceFile::Flush() {
+  if (fd_ < 0 || pending_.empty()) return;
+  const size_t added = pending_.size();
+  pending_ += "]";
+  if (WriteAll(fd_, pending_, size_)) {
+    size_ += added;
+    has_reported_ = false;
+  } else {
+    Report("write");
+    // What was there before is made whole again.
+    if (ftruncate(fd_, static_cast<off_t>(size_)) == 0 && size_ > 0) WriteAll(fd_, "]", size_);
+  }
+  pending_.clear();
+}
+
+void TraceFile::Close() {
+  if (fd_ < 0) return;
+  Flush();
+  if (place_ == Place::kPlain) plain_size_ = size_;
+  close(fd_);
+  fd_ = -1;
+}
+
+void TraceFile::Retire() {
+  Close();
+  if (!std::exchange(was_plain_made_, false)) return;
+  const std::string to = path_ + "." + std::to_string(next_index_++);
+  if (std::rename(path_.c_str(), to.c_str()) != 0) Report("rename");
+}
+
+void TraceFile::Report(std::string_view what) {
+  const int error = errno;
+  if (std::exchange(has_reported_, true)) return;  // once until it works again
+  std::array<char, 128> text{};
+  PT_LOG(logger_, kError,
+         "failed to " + std::string(what) + " the trace file " + open_path_ + ": " +
+             strerror_r(error, text.data(), text.size()) + "; traces are dropped");
+}
+
+}  // namespace pt::api

@@ -1,0 +1,49 @@
+#include "server/otlp_sink.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "api/otlp_spans.h"
+
+namespace pt::server {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(5);
+constexpr size_t kSpansATrace = 3;
+
+}  // namespace
+
+OtlpSink::OtlpSink(net::HttpUrl url, const api::TraceOptions& options, Logger* logger)
+    : url_(std::move(url)),
+      resource_(options.resource),
+      max_traces_(std::max<size_t>(1, options.max_batch_spans / kSpansATrace)),
+      logger_(logger) {}
+
+void OtlpSink::Write(std::vector<std::unique_ptr<Trace>> traces) {
+  for (auto next = traces.begin(); next != traces.end();) {
+    const auto left = static_cast<size_t>(std::distance(next, traces.end()));
+    const auto end = next + static_cast<std::ptrdiff_t>(std::min(left, max_traces_));
+    Send({std::make_move_iterator(next), std::make_move_iterator(end)});
+    next = end;
+  }
+}
+
+void OtlpSink::Send(std::vector<std::unique_ptr<Trace>> traces) {
+  const std::string body = api::SpansToJson(traces, resource_, PT_VERSION);
+  const Result<int> status =
+      net::HttpPost(url_, "application/json", body, std::chrono::steady_clock::now() + kPatience);
+  if (!status.ok()) return Report(traces.size(), status.status().message());
+  if (*status / 100 != 2) return Report(traces.size(), "it answered " + std::to_string(*status));
+  is_failing_ = false;
+}
+
+void OtlpSink::Report(size_t traces, const std::string& why) {
+  if (std::exchange(is_failing_, true)) return;  // once until it works again
+  PT_LOG(logger_, kWarning,
+         "failed to send " + std::to_string(traces) +
+             " traces to the collector, and goes on dropping them: " + why);
+}
+
+}  // namespace pt::server
