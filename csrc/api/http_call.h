@@ -66,7 +66,7 @@ class HttpReplySink : public RefCounted {
 // What to do with a body, decided from the head alone.
 struct BodyPlan {
   int reject_status = 0;  // not 0: answer this (text in reject_message) without reading the body
-  std::string reject_message;  // the {"error":...} text
+  std::string reject_message;  // the text of the error
   uint64_t max_size = 0;       // more: 413 with the text of the api (`too_large_message`)
   uint64_t align_offset = 0;   // byte of the body that shall lie on a 64-byte boundary
 };

@@ -23,7 +23,7 @@ uint64_t ContentLength(const HttpRequestHead& head) {
 
 void Reject(int status, std::string_view text, BodyPlan* plan) {
   plan->reject_status = status;
-  plan->reject_message = wire::JsonError(text);
+  plan->reject_message = text;
 }
 
 }  // namespace
