@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ config = TritonConfig(
     http_port=0, allow_grpc=False, allow_metrics=False, http_address="127.0.0.1",
     trace_config=[
         "mode=opentelemetry", f"opentelemetry,url={sys.argv[1]}",
-        "opentelemetry,resource=service.name=doubler,team=a",
+        "opentelemetry,resource=service.name=doubler,team=a", *sys.argv[3:],
     ],
 )
 triton = Triton(config=config)
@@ -66,11 +67,38 @@ def collector():
         thread.join()
 
 
-def test_spans_are_sent_to_a_collector(collector):
+def run_script(collector, *trace_config):
     url = f"http://127.0.0.1:{collector.server_address[1]}/v1/traces"
-    command = [sys.executable, "-c", SCRIPT, url, f"00-{TRACE}-b7ad6b7169203331-01"]
+    parent = f"00-{TRACE}-b7ad6b7169203331-01"
+    command = [sys.executable, "-c", SCRIPT, url, parent, *trace_config]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_callables_span_goes_on_from_the_servers(collector):
+    run_script(collector, "level=TIMESTAMPS", "rate=1")
+    parents = {}  # ids of a span and its parent, by name
+    for _, content_type, body in collector.posts:
+        if content_type == "application/json":
+            for resource in json.loads(body)["resourceSpans"]:
+                for span in resource["scopeSpans"][0]["spans"]:
+                    assert span["traceId"] == TRACE
+                    parents[span["name"]] = (span["spanId"], span["parentSpanId"])
+        else:
+            for resource in service.ExportTraceServiceRequest.FromString(body).resource_spans:
+                for span in resource.scope_spans[0].spans:
+                    assert span.trace_id.hex() == TRACE
+                    parents[span.name] = (span.span_id.hex(), span.parent_span_id.hex())
+    line = ["InferRequest", "double", "compute", "proxy_inference_callable"]
+    line.append("pytriton-batch-decorator-span")
+    parent = "b7ad6b7169203331"
+    for name in line:
+        assert parents[name][1] == parent, name
+        parent = parents[name][0]
+
+
+def test_spans_are_sent_to_a_collector(collector):
+    run_script(collector)
     spans = {}
     for path, content_type, body in collector.posts:
         assert (path, content_type) == ("/v1/traces", "application/x-protobuf")
