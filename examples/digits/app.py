@@ -42,8 +42,10 @@ triton.bind(
 
 accuracy = classifier.score(test_images.reshape(-1, 64) / 16, test_digits)
 print(f"Trained on {len(train_digits)} images, {accuracy:.1%} right on {len(test_digits)} others.")
-print("In another terminal, send one of those others:")
-print("    .venv/bin/python examples/digits/send.py 7", flush=True)
 
 if __name__ == "__main__":
+    triton.run()
+    address = "" if triton.http_port == 8000 else f" http://localhost:{triton.http_port}"
+    print("In another terminal, send one of those others:")
+    print(f"    .venv/bin/python examples/digits/send.py 7{address}", flush=True)
     triton.serve()
