@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pytriton import _http1, _http2
+from pytriton import _http1, _http2, _socket
 from pytriton.client._connection import Session
 
 __all__ = ["GrpcLink", "HttpLink"]
@@ -84,6 +84,24 @@ class HttpLink(_Link):
     def __init__(self) -> None:
         super().__init__(_http1.Http1Session())
         self.waiter: asyncio.Future[None] | None = None
+        self._fd = -1
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if transport.get_extra_info("sslcontext") is None:
+            self._fd = transport.get_extra_info("socket").fileno()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        session = self.session
+        try:
+            session.buffer_updated(nbytes)
+        except Exception as error:
+            self.fail(ConnectionError(str(error)))
+            return
+        if session.is_done:
+            waiter = self.waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
 
     def wake(self) -> None:
         waiter = self.waiter
@@ -92,6 +110,23 @@ class HttpLink(_Link):
                 waiter.set_result(None)
             elif self.error is not None:
                 waiter.set_exception(self.error)
+
+    def send(self, parts: list[Any]) -> None:
+        """Sends a request. The link must be usable.
+
+        A small one goes straight to the socket: the loop's transport would do the same, later.
+        """
+        first = parts[0]
+        if len(parts) == 1 and self._fd >= 0 and not self.transport.get_write_buffer_size():
+            try:
+                sent = _socket.send(self._fd, first)
+            except OSError:
+                sent = 0  # the transport finds that out, too, and tells everybody
+            if sent == len(first):
+                return
+            parts = [memoryview(first)[sent:]]
+        for part in parts:
+            self.transport.write(part if type(part) is bytes else memoryview(part).cast("B"))
 
     @property
     def is_usable(self) -> bool:

@@ -177,8 +177,7 @@ class AioTransport:
         try:
             link.waiter = waiter = self._alarms.waiter(deadline)
             session.begin()
-            for part in http_head(self.url, call):
-                link.transport.write(part if type(part) is bytes else memoryview(part).cast("B"))
+            link.send(call.whole or http_head(self.url, call))
             await waiter
             is_done = True
             return Reply(session.status, session.headers, session.body)
@@ -189,7 +188,8 @@ class AioTransport:
         finally:
             link.waiter = None
             self._busy.discard(link)
-            if is_done and link.is_usable and len(self._idle) < _MAX_IDLE and not self._is_closed:
+            is_open = is_done and link.error is None and link.session.is_reusable
+            if is_open and len(self._idle) < _MAX_IDLE and not self._is_closed:
                 self._idle.append(link)
             else:
                 link.transport.abort()
@@ -202,7 +202,10 @@ class AioTransport:
         try:
             link.flush_soon()
             while not stream.is_closed:
-                await self._news(link, stream, deadline)
+                if link.error is not None:
+                    raise link.error
+                stream.user = waiter = self._alarms.waiter(deadline)
+                await waiter
             if was_refused(stream):
                 raise Unprocessed("the server takes no more calls on this connection")
             return grpc_reply(stream)
