@@ -138,8 +138,8 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   spec.spawn.environment = model.environment.variables;
   spec.instance_name = instance;
   spec.label = model.source.name + ":" + std::to_string(model.source.version) + ":" + instance;
-  auto keeper =
-      std::make_shared<WorkerKeeper>(model.hub, std::move(spec), model.options.load_limit);
+  const WorkerLimits limits{model.options.load_limit, model.options.finalize_limit};
+  auto keeper = std::make_shared<WorkerKeeper>(model.hub, std::move(spec), limits);
   if (model.source.control) {
     model.source.control->OnCancel([weak = std::weak_ptr<WorkerKeeper>(keeper)](const Status&) {
       if (const auto alive = weak.lock()) alive->Abort();
@@ -236,7 +236,7 @@ Result<std::unique_ptr<WorkerBackends>> WorkerBackends::Create(WorkerBackendOpti
   PT_ASSIGN_OR_RETURN(auto monitor, WorkerMonitor::Create());
   auto backends =
       std::unique_ptr<WorkerBackends>(new WorkerBackends(std::move(options), std::move(monitor)));
-  backends->hub_ = {backends->monitor_.get(), pool, logger, services};
+  backends->hub_ = {backends->monitor_.get(), pool, logger, services, &backends->templates_};
   return backends;
 }
 
@@ -244,7 +244,8 @@ WorkerBackends::WorkerBackends(WorkerBackendOptions options, std::unique_ptr<Wor
     : options_(std::move(options)),
       environments_(options_.interpreter, Beside(options_.program, "_unpack.py"),
                     options_.load_limit),
-      monitor_(std::move(monitor)) {}
+      monitor_(std::move(monitor)),
+      templates_(monitor_.get(), Beside(options_.program, "_template.py"), options_.templates) {}
 
 WorkerBackends::~WorkerBackends() = default;
 

@@ -12,6 +12,7 @@
 
 #include "backend/worker_environment.h"
 #include "backend/worker_process.h"
+#include "backend/worker_template.h"
 #include "base/clock.h"
 #include "infer/backend_loader.h"
 
@@ -22,6 +23,8 @@ struct WorkerBackendOptions {
   std::string program;             // path of _worker.py
   std::vector<std::string> roots;  // where <backend>/model.py is looked for, in this order
   Duration load_limit = std::chrono::minutes(15);
+  Duration finalize_limit = std::chrono::seconds(30);
+  size_t templates = 4;  // worker_template.h
   // Work that may lie before a worker of a model without a batcher: what a crash hands back, and
   // what an idle neighbour misses.
   Duration ahead = std::chrono::microseconds(500);
@@ -47,6 +50,7 @@ class WorkerBackends {
   const WorkerBackendOptions options_;
   WorkerEnvironments environments_;
   const std::unique_ptr<WorkerMonitor> monitor_;
+  WorkerTemplates templates_;
   WorkerHub hub_;
 };
 

@@ -8,8 +8,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A model may take its time to finalize; nobody waits for ever for a stopped process.
-constexpr Duration kFinalizeLimit = std::chrono::hours(1);
 // A process that lived this long didn't die of its start.
 constexpr Duration kLivedLong = std::chrono::seconds(10);
 
@@ -35,8 +33,8 @@ milliseconds DelayAfterFailure(int failures) {
 
 }  // namespace
 
-WorkerKeeper::WorkerKeeper(const WorkerHub& hub, WorkerSpec spec, Duration load_limit)
-    : hub_(hub), spec_(std::move(spec)), load_limit_(load_limit) {}
+WorkerKeeper::WorkerKeeper(const WorkerHub& hub, WorkerSpec spec, WorkerLimits limits)
+    : hub_(hub), spec_(std::move(spec)), limits_(limits) {}
 
 WorkerKeeper::~WorkerKeeper() { Stop(); }
 
@@ -221,8 +219,13 @@ void WorkerKeeper::Stop() {
   }
   if (!process) process = std::move(starting_);
   if (!process || process->is_dead()) return;
-  const TimePoint deadline = std::chrono::steady_clock::now() + kFinalizeLimit;
-  [[maybe_unused]] const auto reply = process->Ask(ToWorker::kFinalize, {}, deadline);
+  const TimePoint deadline = std::chrono::steady_clock::now() + limits_.finalize;
+  const auto reply = process->Ask(ToWorker::kFinalize, {}, deadline);
+  if (!reply.ok()) {
+    PT_LOG(hub_.logger, kWarning,
+           "model instance '" + spec_.instance_name +
+               "' was ended without being finalized: " + reply.status().message());
+  }
   process->Kill();  // it has said all it had to say
 }
 

@@ -17,10 +17,15 @@
 
 namespace pt::backend {
 
+// How long a model may take before it counts as hung and its process is killed.
+struct WorkerLimits {
+  Duration load{0};
+  Duration finalize{0};
+};
+
 class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
  public:
-  // `load_limit`: how long a load may take before it counts as hung.
-  WorkerKeeper(const WorkerHub& hub, WorkerSpec spec, Duration load_limit);
+  WorkerKeeper(const WorkerHub& hub, WorkerSpec spec, WorkerLimits limits);
   ~WorkerKeeper();
 
   // Starts a process and has the model complete its configuration in it; the process is then kept
@@ -36,7 +41,7 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   void WaitForChange(Duration limit) EXCLUDES(mu_);
   // Why the model can't be asked now; OK otherwise.
   Status Health() const EXCLUDES(mu_);
-  // Has the model finalized and ends the process. Waits as long as the model takes.
+  // Has the model finalized and ends the process. Waits for that as long as the limit allows.
   void Stop() EXCLUDES(mu_);
   // Kills whatever process there is and starts no other: what waits for it ends with an error.
   void Abort() EXCLUDES(mu_);
@@ -49,11 +54,11 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   void OnDeath(const WorkerProcess* process) EXCLUDES(mu_);
   void Replace() EXCLUDES(mu_);
   bool WaitForTurn(int attempt) EXCLUDES(mu_);
-  TimePoint Deadline() const { return std::chrono::steady_clock::now() + load_limit_; }
+  TimePoint Deadline() const { return std::chrono::steady_clock::now() + limits_.load; }
 
   const WorkerHub hub_;
   const WorkerSpec spec_;
-  const Duration load_limit_;
+  const WorkerLimits limits_;
   std::string setup_;                        // constant after Load
   std::string arguments_;                    // constant after Load
   std::shared_ptr<WorkerProcess> starting_;  // by whoever loads

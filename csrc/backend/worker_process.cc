@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/worker_template.h"
 #include "base/copy_count.h"
 
 namespace pt::backend {
@@ -35,8 +36,10 @@ Result<std::shared_ptr<WorkerProcess>> WorkerProcess::Start(const WorkerHub& hub
   PT_ASSIGN_OR_RETURN(process->ring_, WorkerRing::Create());
   PT_ASSIGN_OR_RETURN(process->results_, SharedRegion::Create("pytriton-results", kResultSpace,
                                                               SharedRegion::Access::kRead));
+  SpawnOptions spawn = spec.spawn;
+  if (hub.templates != nullptr) spawn.origin = hub.templates->Get(spawn);
   Status status;
-  hub.monitor->RunAndWait([&] { status = process->Launch(spec); });
+  hub.monitor->RunAndWait([&] { status = process->Launch(spawn); });
   if (!status.ok()) return status;
   return process;
 }
@@ -55,7 +58,7 @@ WorkerProcess::~WorkerProcess() {
   if (bell_ >= 0) close(bell_);
 }
 
-Status WorkerProcess::Launch(const WorkerSpec& spec) {
+Status WorkerProcess::Launch(const SpawnOptions& options) {
   {
     MutexLock lock(&reader_mu_);
     flights_ = std::make_unique<WorkerFlights>(ring_, results_, loans_, hub_.pool, instance_name_);
@@ -66,7 +69,7 @@ Status WorkerProcess::Launch(const WorkerSpec& spec) {
   if (bell_ < 0 || pool == nullptr) {
     return Unavailable("expected a bell and a shared pool for a worker process");
   }
-  SpawnOptions spawn = spec.spawn;
+  SpawnOptions spawn = options;
   spawn.descriptors = {ring_->fd(), results_->fd(), pool->fd(), bell_};
   PT_RETURN_IF_ERROR(child_.Spawn(spawn));
   asks_->Open(child_.socket());

@@ -27,12 +27,15 @@
 
 namespace pt::backend {
 
+class WorkerTemplates;
+
 // What all workers of a server share. Borrowed; outlives them.
 struct WorkerHub {
   WorkerMonitor* monitor = nullptr;
   BlockPool* pool = nullptr;
   Logger* logger = nullptr;
-  WorkerServices* services = nullptr;  // null: models can ask for nothing
+  WorkerServices* services = nullptr;    // null: models can ask for nothing
+  WorkerTemplates* templates = nullptr;  // null: each worker starts an interpreter
 };
 
 struct WorkerSpec {
@@ -78,7 +81,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void Kill();
 
  private:
-  Status Launch(const WorkerSpec& spec) EXCLUDES(reader_mu_);
+  Status Launch(const SpawnOptions& options) EXCLUDES(reader_mu_);
   void Watch();
   void OnBell();
   void OnOutput();

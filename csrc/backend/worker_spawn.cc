@@ -1,6 +1,7 @@
 #include "backend/worker_spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 
 #include <cerrno>
 #include <cstring>
+
+#include "backend/worker_template.h"
 
 // POSIX gives it this type.
 extern char** environ;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
@@ -28,44 +31,11 @@ void CloseFd(int* fd) {
   *fd = -1;
 }
 
-// This process's environment with `changes` in place of variables of the same names.
-std::vector<std::string> MergeEnvironment(const std::vector<std::string>& changes) {
-  std::vector<std::string> merged = changes;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::string_view name = text.substr(0, text.find('=') + 1);
-    bool is_replaced = false;
-    for (const std::string& change : changes) is_replaced |= change.starts_with(name);
-    if (!is_replaced) merged.emplace_back(text);
-  }
-  return merged;
-}
-
 std::vector<char*> Pointers(std::vector<std::string>* texts) {
   std::vector<char*> pointers;
   for (std::string& text : *texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
-}
-
-Status SendDescriptors(int socket, const std::vector<int>& descriptors) {
-  char byte = 'W';
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 8)] = {};
-  const size_t bytes = sizeof(int) * descriptors.size();
-  if (descriptors.size() > 8) return Internal("expected at most 8 descriptors for a worker");
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(bytes);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(bytes);
-  std::memcpy(CMSG_DATA(header), descriptors.data(), bytes);
-  if (sendmsg(socket, &message, MSG_NOSIGNAL) == 1) return {};
-  return Failed("send a worker its memory", errno);
 }
 
 // Signals as a fresh program has them, a process group of its own (a terminal's Ctrl-C is for the
@@ -109,10 +79,44 @@ class SpawnPlan {
 
 }  // namespace
 
+Status SendDescriptors(int socket, std::string_view data, const std::vector<int>& descriptors) {
+  iovec bytes{const_cast<char*>(data.data()), data.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 8)] = {};
+  const size_t size = sizeof(int) * descriptors.size();
+  if (descriptors.size() > 8) return Internal("expected at most 8 descriptors for a worker");
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  if (size > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(header), descriptors.data(), size);
+  }
+  const ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(data.size())) return {};
+  return Failed("send a worker its memory", sent < 0 ? errno : EAGAIN);
+}
+
+std::vector<std::string> MergeEnvironment(const std::vector<std::string>& changes) {
+  std::vector<std::string> merged = changes;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    bool is_replaced = false;
+    for (const std::string& change : changes) is_replaced |= change.starts_with(name);
+    if (!is_replaced) merged.emplace_back(text);
+  }
+  return merged;
+}
+
 WorkerChild::~WorkerChild() {
   if (pid_ > 0 && !is_reaped_) {
     Kill();
-    waitpid(pid_, nullptr, 0);
+    Await();
   }
   CloseFd(&pidfd_);
   CloseFd(&socket_);
@@ -140,8 +144,15 @@ Status WorkerChild::Spawn(const SpawnOptions& options) {
   int output = fcntl(pipes[1], F_DUPFD_CLOEXEC, 10);
   close(sockets[1]);
   close(pipes[1]);
-  Status status =
-      socket < 0 || output < 0 ? Failed("start a worker", errno) : Start(options, socket, output);
+  Status status;
+  if (socket < 0 || output < 0) {
+    status = Failed("start a worker", errno);
+  } else if (!Fork(options.origin, socket, output)) {
+    status = Start(options, socket, output);
+  }
+  if (status.ok() && !options.descriptors.empty()) {
+    status = SendDescriptors(socket_, "W", options.descriptors);
+  }
   CloseFd(&socket);
   CloseFd(&output);
   return status;
@@ -162,7 +173,37 @@ Status WorkerChild::Start(const SpawnOptions& options, int socket, int output) {
 #ifdef SYS_pidfd_open
   pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
 #endif
-  return SendDescriptors(socket_, options.descriptors);
+  return {};
+}
+
+bool WorkerChild::Fork(const std::shared_ptr<WorkerTemplate>& origin, int socket, int output) {
+#ifdef SYS_pidfd_open
+  if (!origin) return false;
+  const pid_t pid = origin->Fork(socket, output);
+  if (pid < 0) return false;
+  // Nobody but the template can reap it, and that only when it is told to: the number is its.
+  pid_ = pid;
+  origin_ = origin;
+  pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  if (pidfd_ >= 0) return true;
+  Kill();
+  Await();
+  is_reaped_ = false;
+  origin_.reset();
+#endif
+  return false;
+}
+
+pid_t WorkerChild::Wait(int* status) {
+  if (origin_) {
+    pollfd ended{pidfd_, POLLIN, 0};
+    if (poll(&ended, 1, 0) == 0) return 0;
+    const std::optional<int> found = origin_->Reap(pid_);
+    if (found) *status = *found;
+    if (found) return pid_;
+    // The template has gone: whoever got its children may be this process.
+  }
+  return waitpid(pid_, status, WNOHANG);
 }
 
 void WorkerChild::Kill() {
@@ -171,7 +212,7 @@ void WorkerChild::Kill() {
 
 std::optional<std::string> WorkerChild::Reap() {
   int status = 0;
-  const pid_t result = waitpid(pid_, &status, WNOHANG);
+  const pid_t result = Wait(&status);
   if (result == 0) return std::nullopt;
   return Describe(result, status);
 }
@@ -179,6 +220,13 @@ std::optional<std::string> WorkerChild::Reap() {
 std::string WorkerChild::Await() {
   int status = 0;
   pid_t result = -1;
+  if (origin_) {
+    pollfd ended{pidfd_, POLLIN, 0};
+    while (poll(&ended, 1, -1) < 0 && errno == EINTR) {
+    }
+    result = Wait(&status);
+    return Describe(result == 0 ? -1 : result, status);
+  }
   do {
     result = waitpid(pid_, &status, 0);
   } while (result < 0 && errno == EINTR);

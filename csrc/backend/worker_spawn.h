@@ -7,20 +7,32 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
 
 namespace pt::backend {
 
+class WorkerTemplate;
+
 struct SpawnOptions {
   std::string interpreter;               // path, or a name to be found in PATH
   std::string program;                   // _worker.py
   std::vector<std::string> environment;  // "NAME=value", beside this process's own
   std::vector<int> descriptors;          // handed over with the socket's first message
+  // Forks the worker if it can: one of the same interpreter and environment. Null: none.
+  std::shared_ptr<WorkerTemplate> origin;
 };
+
+// Sends `data` with descriptors (up to 8) on its first byte. Errors: Unavailable.
+Status SendDescriptors(int socket, std::string_view data, const std::vector<int>& descriptors);
+
+// This process's environment with `changes` in place of variables of the same names.
+std::vector<std::string> MergeEnvironment(const std::vector<std::string>& changes);
 
 class WorkerChild {
  public:
@@ -47,12 +59,16 @@ class WorkerChild {
  private:
   std::string Describe(pid_t result, int status);
   Status Start(const SpawnOptions& options, int socket, int output);
+  // False: nothing was started.
+  bool Fork(const std::shared_ptr<WorkerTemplate>& origin, int socket, int output);
+  pid_t Wait(int* status);
 
   pid_t pid_ = -1;
   int pidfd_ = -1;
   int socket_ = -1;
   int output_ = -1;
   bool is_reaped_ = false;
+  std::shared_ptr<WorkerTemplate> origin_;  // the process's parent; null: this process is
 };
 
 }  // namespace pt::backend

@@ -161,6 +161,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Bool("model-namespacing", "false", kRepository, "Let repositories hold models of the same name"),
     Text("backend-directory", "/opt/tritonserver/backends", "path", kRepository, "Directory with backends"),
     Text("python-executable", "", "path", kRepository, "Interpreter of models' worker processes; empty: python3"),
+    Int("worker-templates", "4", {0, 1000}, "processes", kRepository, "Processes at most that fork workers, each for one interpreter and environment; 0: every worker starts an interpreter"),
     Text("repoagent-directory", "/opt/tritonserver/repoagents", "path", kRepositoryLater, "Directory with repository agents"),
     List("backend-config", "[BACKEND,]KEY=VALUE", kRepository, "Setting of one backend or of all"),
 

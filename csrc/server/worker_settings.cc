@@ -78,6 +78,7 @@ Status Apply(const BackendSetting& setting, backend::WorkerBackendOptions* worke
       return InvalidArgument("stub-timeout-seconds can't be smaller than or equal to zero.");
     }
     workers->load_limit = std::chrono::seconds(std::min<int64_t>(seconds, 1000000));
+    workers->finalize_limit = workers->load_limit;
   } else if (key == "shm-default-byte-size") {
     PT_ASSIGN_OR_RETURN(const int64_t bytes, ParseCount(setting));
     if (bytes < (1 << 20)) {
@@ -103,6 +104,7 @@ Result<backend::WorkerBackendOptions> ReadWorkers(const OptionValues& options) {
   workers.program = backends + "/_worker.py";
   workers.interpreter = options.GetString("python-executable");
   if (workers.interpreter.empty()) workers.interpreter = "python3";
+  workers.templates = static_cast<size_t>(options.GetInt("worker-templates"));
   workers.roots = {options.GetString("backend-directory"), backends};
   for (const std::string& text : options.GetList("backend-config")) {
     PT_ASSIGN_OR_RETURN(const BackendSetting setting, Parse(text));

@@ -19,15 +19,15 @@ _POINTER = struct.Struct("<QQI")
 _BATCH = 1
 
 
-def _bind_to(server: int) -> None:
-    """Makes this process end with the server, and only with it."""
+def bind_to(parent: int) -> None:
+    """Makes this process end with its parent (the server or a template), and only with it."""
     import ctypes
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != server:
+    if os.getppid() != parent:
         os._exit(0)
 
 
@@ -46,7 +46,7 @@ def _receive(connection: Any) -> List[int]:
     return list(numbers)
 
 
-def _import_parts() -> None:
+def import_parts() -> None:
     """Makes this directory the package `pytriton_worker`, whatever interpreter runs it."""
     import types
 
@@ -219,27 +219,34 @@ def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
     return ring, link, loans, results
 
 
-def main() -> None:
-    """Runs until the server wants no more."""
-    _bind_to(int(sys.argv[1]))
+def run() -> None:
+    """Runs until the server wants no more. REQUIRES: import_parts was called."""
     import socket
     import threading
 
     connection = socket.socket(fileno=_SOCKET)
     connection.set_inheritable(False)
-    _import_parts()
     from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
 
     executing = mark_output()
     ring, link, loans, results = _open(connection)
     listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
     listener.start()
-    del sys.path[0]  # this directory holds nothing that a model should import
+    # This directory holds nothing that a model should import.
+    folder = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [path for path in sys.path if not path or os.path.realpath(path) != folder]
     sys.argv = [""]
     Worker(link, loans, results, executing).run(ring)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # no thread of the model's keeps the process
+
+
+def main() -> None:
+    """Runs as a worker that was started by the server."""
+    bind_to(int(sys.argv[1]))
+    import_parts()
+    run()
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class WorkerBackendTest : public ::testing::Test {
     options.interpreter = Interpreter();
     options.program = (Sources() / "pytriton/backends/_worker.py").string();
     options.load_limit = load_limit_;
+    options.finalize_limit = std::chrono::seconds(2);
     options.ahead = std::chrono::minutes(1);  // however slow this machine is
     auto backends = WorkerBackends::Create(options, pool_.get(), nullptr, nullptr);
     ASSERT_TRUE(backends.ok()) << backends.status().message();
@@ -276,6 +277,8 @@ size_t OpenDescriptors() {
 }
 
 TEST_F(WorkerBackendTest, ProcessesThatEndAtLoadLeaveNoDescriptors) {
+  EXPECT_FALSE(Load("import os\nos._exit(7)\n").ok());  // starts the template, which stays
+  backend_.reset();
   const size_t before = OpenDescriptors();
   for (int round = 0; round < 8; ++round) {
     EXPECT_FALSE(Load("import os\nos._exit(7)\n").ok());
@@ -300,6 +303,20 @@ TEST_F(ImpatientBackendTest, GivesUpALoadThatHangs) {
   EXPECT_EQ(status.message(),
             "Stub process 'echo_0' is not healthy.\nit did not answer within its time and was "
             "killed");
+}
+
+TEST_F(WorkerBackendTest, AFinalizeThatHangsEndsWithItsLimit) {
+  ASSERT_TRUE(Load(std::string(kEcho) + R"(
+    def finalize(self):
+        open(__file__ + ".begun", "w").close()
+        while True:
+            pass
+)")
+                  .ok());
+  instance_->Stop();
+  EXPECT_TRUE(fs::exists(directory_ / "1" / "model.py.begun"));
+  ExecuteOne({5});
+  EXPECT_FALSE(batch_.responses[0].status.ok());
 }
 
 TEST_F(WorkerBackendTest, AModelSaysItselfWhetherItIsReady) {
