@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # The Python unit tests on every CPython from 3.9 on that this machine has, each with the newest numpy that it takes and,
 # where there are wheels of it, with numpy 1.26. The core is built once, the modules for each.
-#   tools/test-pythons.sh [PYTHON...]     interpreters; without: python3.N on the PATH, and pyenv's
+#   tools/test-pythons.sh [PYTHON...]     interpreters; without: python3.N and python3.Nt on the PATH, and pyenv's
+# What builds and tests print goes to build/pythons/logs; of what fails the end is shown. Exits with 1 when anything failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 readonly BUILD=build/pythons
+readonly LOGS=$BUILD/logs
+readonly SHOWN_LINES=40
 
 find_pythons() {
-  local minor python
-  for minor in 9 10 11 12 13 14; do
-    for python in "$(command -v "python3.$minor")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3."$minor".*/bin/python; do
+  local version python
+  for version in 3.9 3.10 3.11 3.12 3.13 3.14 3.13t 3.14t; do
+    for python in "$(command -v "python$version")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"${version%t}".*/bin/"python$version"; do
       # A shim that leads nowhere is none, and neither is one without venv.
       if [ -x "$python" ] && "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         echo "$python"
@@ -19,55 +22,89 @@ find_pythons() {
   done
 }
 
+# Runs a command with its output in a log; shows the log's end when it fails.
+logged() {
+  local log=$1
+  shift
+  "$@" >>"$log" 2>&1 && return 0
+  printf '  failed: %s\n' "$*"
+  tail -n $SHOWN_LINES "$log" | sed 's/^/  | /'
+  return 1
+}
+
+prepare() {
+  local python=$1 venv=$2 log=$3
+  logged "$log" "$python" -m venv "$venv" &&
+    logged "$log" "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1' &&
+    logged "$log" "$venv/bin/python" -m pip install --quiet --upgrade --only-binary :all: --group build --group unit
+}
+
 build_for() {
+  local python=$1 log=$2
   # What cmake remembers of the last interpreter goes; what it has compiled of the core stays.
-  cmake -S . -B $BUILD -G Ninja -U 'Python_*' -U '_Python*' -U 'pybind11*' -U '*Cython*' -U 'CYTHON*' \
-    -DCMAKE_BUILD_TYPE=Release -DPYTRITON_PYTHON=ON -DPYTRITON_TESTS=OFF -DPython_EXECUTABLE="$1" >$BUILD.log 2>&1 &&
-    cmake --build $BUILD >>$BUILD.log 2>&1 || {
-    tail -40 $BUILD.log
-    return 1
-  }
+  logged "$log" cmake -S . -B $BUILD -G Ninja -U 'Python_*' -U '_Python*' -U 'pybind11*' -U '*Cython*' -U 'CYTHON*' \
+    -DCMAKE_BUILD_TYPE=Release -DPYTRITON_PYTHON=ON -DPYTRITON_TESTS=OFF "-DPython_EXECUTABLE=$python" &&
+    logged "$log" cmake --build $BUILD
 }
 
 test_with() {
-  local python=$1 numpy=$2
-  "$python" -m pip install --quiet "$numpy" || return 1
-  PYTHONPATH=$PWD/$BUILD/python:$PWD/tests "$python" -m pytest tests/python -q -p no:cacheprovider
+  local python=$1 log=$2
+  PYTHONPATH=$PWD/$BUILD/python:$PWD/tests logged "$log" "$python" -m pytest tests/python -q -p no:cacheprovider
 }
 
-mkdir -p build
+rows=()
+status=0
+# One row of the summary: interpreter, numpy, result, and what pytest counted.
+report() {
+  rows+=("$(printf '%-18s %-10s %-7s %s' "$1" "$2" "$3" "$4")")
+  [ "$3" = passed ] || status=1
+  printf '  %s %s\n' "$3" "$4"
+}
+
+test_python() {
+  local python=$1 tag name venv numpy log version result
+  tag=$("$python" -c 'import platform, sys; print(platform.python_version() + ("t" if "t" in sys.abiflags else ""))') || {
+    report "$python" - FAILED "it does not start"
+    return
+  }
+  name="CPython $tag"
+  venv=$PWD/build/venv-$tag
+  printf '%s: environment and build\n' "$name"
+  : >"$LOGS/$tag-build.log"
+  if ! prepare "$python" "$venv" "$LOGS/$tag-build.log" || ! build_for "$venv/bin/python" "$LOGS/$tag-build.log"; then
+    report "$name" - FAILED "see $LOGS/$tag-build.log"
+    return
+  fi
+  python=$venv/bin/python
+  for numpy in numpy 'numpy==1.26.*'; do
+    # numpy 1.26 knows Python up to 3.12.
+    if [ "$numpy" != numpy ] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
+      continue
+    fi
+    log=$LOGS/$tag-tests.log
+    : >"$log"
+    if ! logged "$log" "$python" -m pip install --quiet --upgrade --only-binary :all: "$numpy"; then
+      report "$name" "${numpy#numpy==}" FAILED "there is no such numpy"
+      continue
+    fi
+    version=$("$python" -c 'import numpy; print(numpy.__version__)')
+    mv "$log" "$LOGS/$tag-numpy-$version.log"
+    log=$LOGS/$tag-numpy-$version.log
+    printf '%s, numpy %s\n' "$name" "$version"
+    result=passed
+    test_with "$python" "$log" || result=FAILED
+    report "$name" "$version" $result "$(tail -n 1 "$log" | tr -d '=' | sed 's/^ *//; s/ *$//')"
+  done
+  logged "$log" "$python" -m pip install --quiet --upgrade numpy
+}
+
+mkdir -p $LOGS
 pythons=("$@")
 [ $# -gt 0 ] || mapfile -t pythons < <(find_pythons)
 [ ${#pythons[@]} -gt 0 ] || { echo "no CPython from 3.9 on was found"; exit 1; }
-report=()
-status=0
 for python in "${pythons[@]}"; do
-  version=$("$python" -c 'import platform; print(platform.python_version())')
-  venv=$PWD/build/venv-$version
-  printf '\n=== CPython %s ===\n' "$version"
-  if ! { "$python" -m venv "$venv" &&
-    "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1' &&
-    "$venv/bin/python" -m pip install --quiet --upgrade --only-binary :all: --group build --group unit &&
-    build_for "$venv/bin/python"; }; then
-    report+=("FAILED  CPython $version: the build")
-    status=1
-    continue
-  fi
-  for numpy in numpy 'numpy==1.26.*'; do
-    # numpy 1.26 knows Python up to 3.12.
-    if [ "$numpy" != numpy ] && ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
-      continue
-    fi
-    if test_with "$venv/bin/python" "$numpy"; then
-      result=passed
-    else
-      result=FAILED
-      status=1
-    fi
-    report+=("$result  CPython $version, numpy $("$venv/bin/python" -c 'import numpy; print(numpy.__version__)')")
-  done
-  "$venv/bin/python" -m pip install --quiet --upgrade numpy
+  test_python "$python"
 done
-printf '\n=== summary ===\n'
-printf '%s\n' "${report[@]}"
+printf '\n%-18s %-10s %-7s %s\n' interpreter numpy result tests
+printf '%s\n' "${rows[@]}"
 exit $status
