@@ -28,7 +28,7 @@ logged() {
   shift
   "$@" >>"$log" 2>&1 && return 0
   printf '  failed: %s\n' "$*"
-  tail -n $SHOWN_LINES "$log" | sed 's/^/  | /'
+  tail -n $SHOWN_LINES "$log" | cut -c 1-160 | sed 's/^/  | /'
   return 1
 }
 

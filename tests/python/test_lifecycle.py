@@ -17,6 +17,7 @@ import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
 from python.running import ANY_PORTS, Running
+from pytriton.client import ModelClient
 from pytriton.decorators import batch
 from pytriton.exceptions import (
     PyTritonBadParameterError,
@@ -107,6 +108,17 @@ def test_two_servers_side_by_side():
         assert (ask(first), ask(second)) == (1, 2)
         first.stop()
         assert ask(second) == 2
+
+
+@pytest.mark.parametrize("off", ["http", "grpc", "metrics"])
+def test_each_port_may_be_off(off):
+    with make(**{f"allow_{off}": False}) as triton:
+        triton.bind("M", scaled(3), X, Y)
+        ports = {name: getattr(triton, f"{name}_port") for name in ("http", "grpc", "metrics")}
+        assert [name for name, port in ports.items() if not port] == [off]
+        protocol = "grpc" if off == "http" else "http"
+        with ModelClient(f"{protocol}://127.0.0.1:{ports[protocol]}", "M") as client:
+            assert client.infer_batch(ROW)["y"].tolist() == [[3]]
 
 
 @pytest.mark.parametrize(

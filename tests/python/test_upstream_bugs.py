@@ -23,7 +23,6 @@ from pytriton.client.exceptions import (
     PyTritonClientTimeoutError,
 )
 from pytriton.decorators import batch, fill_optionals
-from pytriton.exceptions import PyTritonValidationError
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig
 
@@ -199,12 +198,6 @@ def test_b27_fill_optionals_takes_defaults_of_fixed_size_strings(serve, protocol
 def test_b28_bind_takes_trace_settings_of_the_server_s_own_mode():
     triton = Triton(config=TritonConfig(**ANY_PORTS))
     triton.bind("M", same, X, Y, trace_config=["triton,file=/dev/null", "level=TIMESTAMPS"])
-
-
-@pytest.mark.parametrize("name", ["M\n", "M\r", "M \n", "\nM"])
-def test_b31_a_line_s_end_is_no_part_of_a_name(name):
-    with pytest.raises(PyTritonValidationError, match="can only contain alphanumeric"):
-        Triton().bind(name, same, X, Y)
 
 
 def test_b33_inputs_are_checked_by_name(serve):
