@@ -24,7 +24,7 @@ constexpr size_t kMaxPending = size_t{1} << 20;
 std::string ShapeText(const Shape& shape) {
   std::string text;
   for (const int64_t dim : shape.dims()) {
-    if (!text.empty()) text += ",";
+    if (!text.empty()) text += ',';
     text += std::to_string(dim);
   }
   return text;
@@ -122,7 +122,7 @@ bool TraceFile::Open(Place place) {
 void TraceFile::Flush() {
   if (fd_ < 0 || pending_.empty()) return;
   const size_t added = pending_.size();
-  pending_ += "]";
+  pending_ += ']';
   if (WriteAll(fd_, pending_, size_)) {
     size_ += added;
     has_reported_ = false;

@@ -181,7 +181,10 @@ std::optional<TraceSettings::Sample> TraceSettings::Take(std::string_view model,
   bool is_hit = false;
   if (values.rate != 0 && values.count != 0) {
     is_hit = ++setting.requests % values.rate == 0;
-    if (is_hit && values.count > 0 && --values.count == 0) setting.series->is_full.store(true);
+    if (is_hit && values.count > 0) {
+      --values.count;
+      if (values.count == 0) setting.series->is_full.store(true);
+    }
   }
   if (!is_hit && !forced) return std::nullopt;
   setting.series->open.fetch_add(1);

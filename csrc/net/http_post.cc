@@ -91,9 +91,9 @@ bool SendAll(int fd, std::string_view bytes, TimePoint deadline) {
     const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent > 0) {
       bytes.remove_prefix(static_cast<size_t>(sent));
-    } else if (errno == EAGAIN) {
+    } else if (sent < 0 && errno == EAGAIN) {
       if (!Await(fd, POLLOUT, deadline)) return false;
-    } else if (errno != EINTR) {
+    } else if (sent == 0 || errno != EINTR) {
       return false;
     }
   }
@@ -108,11 +108,10 @@ std::string ReadStart(int fd, TimePoint deadline) {
     const ssize_t got = recv(fd, part.data(), part.size(), 0);
     if (got > 0) {
       start.append(part.data(), static_cast<size_t>(got));
-    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-      break;
-    } else if (!Await(fd, POLLIN, deadline)) {
-      break;
+      continue;
     }
+    const bool is_open = got < 0 && (errno == EAGAIN || errno == EINTR);
+    if (!is_open || !Await(fd, POLLIN, deadline)) break;
   }
   return start;
 }

@@ -25,18 +25,21 @@ void OtlpSink::Write(std::vector<std::unique_ptr<Trace>> traces) {
   for (auto next = traces.begin(); next != traces.end();) {
     const auto left = static_cast<size_t>(std::distance(next, traces.end()));
     const auto end = next + static_cast<std::ptrdiff_t>(std::min(left, max_traces_));
-    Send({std::make_move_iterator(next), std::make_move_iterator(end)});
+    const Status sent = Send({std::make_move_iterator(next), std::make_move_iterator(end)});
+    // A collector that is silent costs one wait a round, however much there is to send.
+    if (!sent.ok()) return Report(left, sent.message());
+    is_failing_ = false;
     next = end;
   }
 }
 
-void OtlpSink::Send(std::vector<std::unique_ptr<Trace>> traces) {
+Status OtlpSink::Send(const std::vector<std::unique_ptr<Trace>>& traces) {
   const std::string body = api::SpansToJson(traces, resource_, PT_VERSION);
-  const Result<int> status =
-      net::HttpPost(url_, "application/json", body, std::chrono::steady_clock::now() + kPatience);
-  if (!status.ok()) return Report(traces.size(), status.status().message());
-  if (*status / 100 != 2) return Report(traces.size(), "it answered " + std::to_string(*status));
-  is_failing_ = false;
+  PT_ASSIGN_OR_RETURN(
+      const int status,
+      net::HttpPost(url_, "application/json", body, std::chrono::steady_clock::now() + kPatience));
+  if (status / 100 == 2) return {};
+  return Unavailable("it answered " + std::to_string(status));
 }
 
 void OtlpSink::Report(size_t traces, const std::string& why) {

@@ -20,7 +20,7 @@ class OtlpSink final : public api::TraceSink {
   void Write(std::vector<std::unique_ptr<Trace>> traces) override;
 
  private:
-  void Send(std::vector<std::unique_ptr<Trace>> traces);
+  Status Send(const std::vector<std::unique_ptr<Trace>>& traces);
   void Report(size_t traces, const std::string& why);
 
   const net::HttpUrl url_;
