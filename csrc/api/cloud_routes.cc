@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/rest_routes.h"
+#include "api/sagemaker_models.h"
 
 namespace pt::api {
 namespace {
@@ -62,7 +63,10 @@ CloudCall::CloudCall(const Service& service, PortRole port, const HttpRequestHea
 void CloudCall::TranslateSageMaker(const CloudOptions& options, const HttpRequestHead& head) {
   const std::string_view path = PathOfTarget(head.target);
   if (path == "/ping" && head.method == "GET") return GoTo(std::string(kReady), {}, head);
-  if (path != "/invocations" || head.method != "POST") return;
+  if (head.method != "POST") return;
+  const std::string_view invoked = InvokedModel(path);
+  if (!invoked.empty()) return GoTo(InferTarget(std::string(invoked)), kSageMakerType, head);
+  if (path != "/invocations") return;
   GoTo(InferTarget(options.sagemaker_model), kSageMakerType, head);
 }
 

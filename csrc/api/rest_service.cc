@@ -33,7 +33,8 @@ RestService::RestService(Service* service, const Prometheus* prometheus)
       prometheus_(prometheus),
       forwarder_(service->options().http_header_forward_pattern, service->logger()),
       heads_(service->options().max_json_depth),
-      env_{service, &heads_, &forwarder_, prometheus} {}
+      env_{service, &heads_, &forwarder_, prometheus},
+      sagemaker_models_(service) {}
 
 BodyPlan RestService::Plan(const HttpRequestHead& head, PortRole port) const {
   if (IsCloudPort(port)) {
@@ -80,6 +81,7 @@ void RestService::Handle(const HttpRequestHead& head, Slice body, PortRole port,
   PT_VLOG(service_->logger(), 1, "",
           "HTTP request: " + std::string(head.method) + " " + std::string(head.target));
   if (port == PortRole::kMetrics) return HandleMetricsPort(head, sink.get());
+  if (port == PortRole::kSageMaker && HandleSageMaker(head, body, sink)) return;
   if (IsCloudPort(port)) {
     const CloudCall cloud(*service_, port, head);
     if (!cloud.is_known()) return sink->Send(EmptyReply(400, {}));
@@ -99,6 +101,23 @@ void RestService::Handle(const HttpRequestHead& head, Slice body, PortRole port,
   if (handler == nullptr) return sink->Send(ErrorReply(405, kNotAllowed, route->error_type));
   RestCall call{env_, head, std::move(body), context, std::move(sink), path};
   handler(call);
+}
+
+bool RestService::HandleSageMaker(const HttpRequestHead& head, const Slice& body,
+                                  const RefPtr<HttpReplySink>& sink) {
+  const std::string_view path = PathOfTarget(head.target);
+  if (!path.starts_with("/models")) return false;
+  const std::string_view invoked = InvokedModel(path);
+  if (!invoked.empty()) {
+    if (head.method != "POST" || sagemaker_models_.Has(invoked)) return false;
+    sink->Send(EmptyReply(404, {}));
+    return true;
+  }
+  const std::string refusal =
+      service_->options().http_access.Refusal(ApiGroup::kModelRepository, &head);
+  if (refusal.empty()) return sagemaker_models_.Handle(head, body, sink);
+  sink->Send(ErrorReply(403, refusal, kPlainType));
+  return true;
 }
 
 void RestService::HandleMetricsPort(const HttpRequestHead& head, HttpReplySink* sink) const {

@@ -10,6 +10,7 @@
 #include "api/prometheus.h"
 #include "api/rest_call.h"
 #include "api/rest_infer_head.h"
+#include "api/sagemaker_models.h"
 #include "api/service.h"
 
 namespace pt::api {
@@ -23,6 +24,9 @@ class RestService final : public HttpService {
               RefPtr<HttpReplySink> sink) override;
 
  private:
+  // False: the call is not for the models of the SageMaker port.
+  bool HandleSageMaker(const HttpRequestHead& head, const Slice& body,
+                       const RefPtr<HttpReplySink>& sink);
   void HandleMetricsPort(const HttpRequestHead& head, HttpReplySink* sink) const;
 
   Service* const service_;
@@ -30,6 +34,7 @@ class RestService final : public HttpService {
   const HeaderForwarder forwarder_;
   InferHeadPool heads_;
   const RestEnv env_;
+  SageMakerModels sagemaker_models_;
 };
 
 }  // namespace pt::api

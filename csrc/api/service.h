@@ -23,6 +23,7 @@ namespace pt::api {
 // What the ports of cloud providers go to.
 struct CloudOptions {
   std::string sagemaker_model;
+  std::string sagemaker_root;       // models that are loaded by a call lie below
   std::string vertex_health_route;  // "/health"
   std::string vertex_predict_route;
   std::string vertex_model;  // empty: the only one that is served

@@ -38,7 +38,7 @@ namespace {
 constexpr std::string_view kOverride = "the override";
 
 Status CheckName(const ConfigPlace& place, inference::ModelConfig* config) {
-  if (config->name().empty()) config->set_name(place.name);
+  if (config->name().empty() || place.is_mapped) config->set_name(place.name);
   if (config->name() == place.name) return {};
   return InvalidArgument("unexpected directory name '" + place.name + "' for model '" +
                          config->name() + "', directory name must equal model name");

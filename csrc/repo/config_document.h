@@ -28,6 +28,7 @@ namespace pt::repo {
 struct ConfigPlace {
   std::string model_dir;    // absolute
   std::string name;         // of the model: the directory's name
+  bool is_mapped = false;   // the name is given to the model, whatever its configuration says
   std::string config_name;  // --model-config-name: configs/<config_name>.pbtxt comes first
   // The `config` parameter of a load, JSON: replaces the file completely.
   std::optional<std::string> override_json;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "repo/layout.h"
+#include "repo/mapped_model.h"
 #include "repo/resident_memory.h"
 
 namespace pt::repo {
@@ -237,6 +238,10 @@ bool Manager::RunLoad(const std::string& key, const Task& task,
 }
 
 Status Manager::Find(const LoadRequest& request, std::string* dir) const {
+  if (!request.directory.empty()) {
+    PT_ASSIGN_OR_RETURN(*dir, FindMappedModel(request.directory, request.directory_root));
+    return {};
+  }
   std::vector<std::string> repositories = options_.repositories;
   if (!request.space.empty()) repositories = {request.space};
   PT_ASSIGN_OR_RETURN(const std::vector<ModelPlace> places, FindModel(repositories, request.name));

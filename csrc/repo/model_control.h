@@ -21,6 +21,10 @@ struct LoadRequest {
   std::string space;                         // the repository that is meant; empty: any
   std::optional<std::string> config;         // JSON: replaces the configuration file
   std::map<std::string, std::string> files;  // path below the model's directory -> bytes
+  // Where it lies, when in no repository, as FindMappedModel takes it; its configuration may name
+  // it otherwise. Empty: in a repository.
+  std::string directory = {};
+  std::string directory_root = {};
 };
 
 struct UnloadReport {

@@ -108,6 +108,7 @@ class ModelLoad {
     ConfigPlace place;
     place.model_dir = dir;
     place.name = name_;
+    place.is_mapped = !source_.request.directory.empty();
     place.config_name = tools_.config_name;
     place.override_json = source_.request.config;
     place.auto_complete = tools_.auto_complete;
@@ -255,6 +256,7 @@ class ModelLoad {
 std::string ContentKey(const LoadRequest& request) {
   std::string key;
   if (request.config) key += "config" + std::to_string(request.config->size()) + *request.config;
+  if (!request.directory.empty()) key += "directory" + request.directory + '\0';
   for (const auto& [path, bytes] : request.files) {
     key += path + '\0' + std::to_string(bytes.size()) + ':' +
            std::to_string(std::hash<std::string>()(bytes)) + '\0';

@@ -38,6 +38,8 @@ Result<api::CloudOptions> ReadCloud(const OptionValues& options) {
   if (cloud.sagemaker_model.empty()) {
     cloud.sagemaker_model = "unspecified_SAGEMAKER_TRITON_DEFAULT_MODEL_NAME";
   }
+  cloud.sagemaker_root = Variable("PYTRITON_SAGEMAKER_MODELS");
+  if (cloud.sagemaker_root.empty()) cloud.sagemaker_root = "/opt/ml/models";
   if (!IsVertexAi(options)) return cloud;
   cloud.vertex_health_route = Variable("AIP_HEALTH_ROUTE");
   cloud.vertex_predict_route = Variable("AIP_PREDICT_ROUTE");
