@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
-from pytriton._decorator import innermost, layers
+from pytriton._decorator import Decorated, innermost, layers
 from pytriton.exceptions import PyTritonValidationError
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
@@ -47,6 +47,8 @@ class ModelConfigDict(dict[Any, TritonModelConfig]):
 
     @staticmethod
     def _key(function: Any) -> str:
+        while isinstance(function, Decorated):  # as if it were not decorated
+            function = function.__wrapped__
         if inspect.ismethod(function) and function.__name__ == "__call__":
             function = function.__self__
         return str(function)

@@ -39,6 +39,7 @@ NAMES = {
     "AsyncioDecoupledModelClient FuturesModelClient",
     "pytriton.client.auth": "create_auth_headers",
     "pytriton.client.warnings": "NotSupportedTimeoutWarning",
+    "pytriton.models.model": "_inject_triton_context TritonContext",
     "pytriton.utils.workspace": "Workspace CleanupWarning",
     "pytriton.utils.dataclasses": "kwonly_dataclass",
     "pytriton.utils.distribution": "get_root_module_path is_editable_install",

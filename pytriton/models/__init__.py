@@ -1,0 +1,1 @@
+"""PyTriton's path of what tests of decorators use; see model.py."""
