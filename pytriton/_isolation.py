@@ -11,15 +11,14 @@ import importlib
 import inspect
 import io
 import pickle
-import shutil
 import sys
-import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
 from pytriton._decorator import Decorated, innermost
+from pytriton._kept_directory import KeptDirectory
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
 try:
@@ -145,7 +144,7 @@ def pack(
 
 def write(content: bytes, owner: object) -> str:
     """A new directory with the file that workers read; it goes when `owner` does."""
-    directory = tempfile.mkdtemp(prefix="pytriton-isolated-")
-    (Path(directory) / FILE).write_bytes(content)
-    weakref.finalize(owner, shutil.rmtree, directory, ignore_errors=True)
-    return directory
+    directory = KeptDirectory("pytriton-isolated-", (FILE,))
+    (Path(directory.path) / FILE).write_bytes(content)
+    weakref.finalize(owner, directory.remove)
+    return directory.path

@@ -7,13 +7,12 @@ import json
 import logging
 import pathlib
 import secrets
-import shutil
-import tempfile
 import threading
 from typing import Any
 
 from pytriton import _core
 from pytriton._binding import ModelBinding
+from pytriton._kept_directory import KeptDirectory
 from pytriton._remote_models import BACKEND, PEER, SOCKET, VERSION
 from pytriton._triton_base import TritonBase
 from pytriton.client._base import make_speaker
@@ -37,7 +36,9 @@ LOGGER = logging.getLogger("pytriton.triton")
 _NETWORK_TIMEOUT_S = 60.0
 _LOOK_PERIOD_S = 1.0
 _LOOK_TIMEOUT_S = 5.0
-_MAX_PARENT = 107 - len("/remote-12345678/core.sock")  # bytes; sockaddr_un takes 107
+_PREFIX = "pytriton-remote-"
+_SOCKET_FILE = "core.sock"
+_MAX_PARENT = 107 - len(f"/{_PREFIX}12345678/{_SOCKET_FILE}")  # bytes; sockaddr_un takes 107
 
 # What serves the models here. No ports: one Unix socket that only this user reaches.
 _OPTIONS = {
@@ -91,7 +92,8 @@ class RemoteTriton(TritonBase):
         if isinstance(workspace, (str, pathlib.Path)):
             workspace = Workspace(workspace)
         self._workspace = workspace
-        self._directory: pathlib.Path | None = None
+        self._directory: KeptDirectory | None = None
+        self._socket_path = ""
         self._peer = ""
         self._attached: set[str] = set()
         self._is_stopped = False
@@ -177,8 +179,9 @@ class RemoteTriton(TritonBase):
             LOGGER.warning("The path of the workspace is too long for a socket; using another one.")
             parent = None
         # Nobody but this user gets into it.
-        self._directory = pathlib.Path(tempfile.mkdtemp(prefix="remote-", dir=parent))
-        return str(self._directory / "core.sock")
+        self._directory = KeptDirectory(_PREFIX, (_SOCKET_FILE,), parent)
+        self._socket_path = f"{self._directory.path}/{_SOCKET_FILE}"
+        return self._socket_path
 
     def _add_model(self, server: _core.Server, binding: ModelBinding) -> None:
         super()._add_model(server, binding)
@@ -197,7 +200,7 @@ class RemoteTriton(TritonBase):
         config["parameters"] = {
             key: {"string_value": value}
             for key, value in (
-                (SOCKET, f"{self._directory}/core.sock"),
+                (SOCKET, self._socket_path),
                 (PEER, self._peer),
                 (VERSION, str(binding.config.model_version)),
             )
@@ -229,7 +232,7 @@ class RemoteTriton(TritonBase):
             except PyTritonRuntimeError as error:
                 LOGGER.warning("%s", error)
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory.remove()
             self._directory = None
         self._client.close()
         self._client = ServerClient(self._client.url, self._client.speaker, _NETWORK_TIMEOUT_S)

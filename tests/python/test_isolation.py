@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -194,7 +195,7 @@ def test_other_isolations_and_bfloat16_are_refused():
 
 
 def test_what_was_sent_goes_with_its_model(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(_isolation.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     bind(callables.plain)
     import gc
 

@@ -315,7 +315,7 @@ def test_addresses_of_others_are_refused(host, remote, tmp_path):
     assert "expected remote_socket with a path" in attach(host, "relative.sock")
     assert "No such file" in attach(host, str(tmp_path / "none"))
     # Another server on this machine is not one that wants to attach this model.
-    assert "got another one" in attach(host, remote._directory.as_posix() + "/core.sock")
+    assert "got another one" in attach(host, remote._socket_path)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "silent"))
         listener.listen()
@@ -347,7 +347,7 @@ def test_addresses_of_others_are_refused(host, remote, tmp_path):
     ],
 )
 def test_bad_configurations_are_refused(host, remote, more):
-    assert attach(host, remote._directory.as_posix() + "/core.sock", **more)
+    assert attach(host, remote._socket_path, **more)
 
 
 def test_nobody_there_is_a_timeout(monkeypatch):
@@ -364,5 +364,5 @@ def test_nothing_is_left_behind(host):
     token = host.get_access_token()
     with RemoteTriton(url_of(host, "http"), workspace, token) as remote:
         remote.bind("triple", triple, A, B)
-        assert list(workspace.glob("remote-*/core.sock"))
+        assert list(workspace.glob("pytriton-remote-*/core.sock"))
     assert not workspace.exists()
