@@ -82,19 +82,14 @@ bool SageMakerModels::Handle(const HttpRequestHead& head, const Slice& body,
   if (!path.starts_with(kModels)) return false;
   path.remove_prefix(kModels.size());
   const bool is_get = head.method == "GET";
-  if (path.empty() && is_get) {
-    List(sink.get());
-  } else if (path.empty() && head.method == "POST") {
-    Load(body, sink);
-  } else if (path.size() < 2 || path.front() != '/' || path.find('/', 1) != path.npos) {
-    return false;
-  } else if (is_get) {
-    Describe(path.substr(1), sink.get());
-  } else if (head.method == "DELETE") {
-    Unload(path.substr(1), sink);
-  } else {
-    return false;
+  if (path.empty()) {
+    if (!is_get && head.method != "POST") return false;
+    is_get ? List(sink.get()) : Load(body, sink);
+    return true;
   }
+  const bool names_one = path.size() > 1 && path.front() == '/' && path.find('/', 1) == path.npos;
+  if (!names_one || (!is_get && head.method != "DELETE")) return false;
+  is_get ? Describe(path.substr(1), sink.get()) : Unload(path.substr(1), sink);
   return true;
 }
 
