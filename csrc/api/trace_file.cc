@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "api/rest_tensor.h"
@@ -30,10 +34,42 @@ std::string ShapeText(const Shape& shape) {
   return text;
 }
 
-// The elements, divided by commas; empty when JSON has no form for them.
+// IEEE 754 binary16.
+float OfFp16(uint16_t bits) {
+  const int exponent = bits >> 10 & 0x1f;
+  const int fraction = bits & 0x3ff;
+  float value = std::ldexp(static_cast<float>(exponent == 0 ? fraction : fraction + 0x400),
+                           std::max(exponent, 1) - 25);
+  if (exponent == 0x1f) {
+    value = fraction == 0 ? std::numeric_limits<float>::infinity()
+                          : std::numeric_limits<float>::quiet_NaN();
+  }
+  return (bits & 0x8000) != 0 ? -value : value;
+}
+
+// The upper half of a binary32.
+float OfBf16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+// Types that JSON has no form for, as numbers that have one.
+TensorView Readable(const TensorView& tensor) {
+  if (tensor.type != DataType::kFp16 && tensor.type != DataType::kBf16) return tensor;
+  std::string floats;
+  floats.reserve(2 * tensor.data.size);
+  for (size_t at = 0; at + sizeof(uint16_t) <= tensor.data.size; at += sizeof(uint16_t)) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, tensor.data.data + at, sizeof(bits));
+    const float value = tensor.type == DataType::kFp16 ? OfFp16(bits) : OfBf16(bits);
+    std::array<char, sizeof(value)> bytes = std::bit_cast<std::array<char, sizeof(value)>>(value);
+    floats.append(bytes.data(), bytes.size());
+  }
+  return {DataType::kFp32, tensor.shape, Slice::OfString(std::move(floats))};
+}
+
+// The elements, divided by commas; empty when the bytes are no such elements.
 std::string DataText(const Trace::Tensor& tensor) {
   wire::JsonWriter writer(nullptr, kRoom);
-  const bool is_written = TensorToJson(tensor.tensor, tensor.name, &writer).ok() && writer.ok();
+  const TensorView readable = Readable(tensor.tensor);
+  const bool is_written = TensorToJson(readable, tensor.name, &writer).ok() && writer.ok();
   const std::string_view text = writer.view();
   return is_written && text.size() >= 2 ? std::string(text.substr(1, text.size() - 2))
                                         : std::string();

@@ -148,6 +148,30 @@ TEST_F(TraceTest, WritesMomentsAndTensorsOfARequest) {
   EXPECT_EQ(text.find('\xff'), std::string::npos) << "a trace is UTF-8, whatever a client sent";
 }
 
+TEST(TraceJsonTest, WritesTheElementsOfEveryType) {
+  const struct {
+    DataType type;
+    std::string bytes;
+    const char* data;  // as JSON
+  } kRows[] = {
+      {DataType::kFp16, std::string("\x00\x3c\x00\xc1\x01\x00\x00\x7c", 8),
+       "1.0,-2.5,5.960464477539063e-8,Infinity"},
+      {DataType::kBf16, std::string("\xc0\x3f\x80\xbf", 4), "1.5,-1.0"},
+      {DataType::kInt8, "\xff\x01", "-1,1"},
+      {DataType::kBool, std::string("\x01\x00", 2), "true,false"},
+      {DataType::kBytes, std::string("\x01\x00\x00\x00\xff", 5), "\\\"\xef\xbf\xbd\\\""},
+      {DataType::kBytes, std::string("\x09\x00\x00\x00z", 5), ""},
+  };
+  for (const auto& row : kRows) {
+    Trace trace(TraceSubject(), nullptr);
+    TensorView tensor{row.type, Shape{2}, Slice::Copy(row.bytes)};
+    trace.AddTensor(TraceActivity::kBackendOutput, "y", tensor);
+    const std::string text = TraceToJson(&trace);
+    const std::string expected = std::string("\"data\":\"") + row.data + "\"";
+    EXPECT_NE(text.find(expected), std::string::npos) << text;
+  }
+}
+
 TEST_F(TraceTest, TheFileIsWholeAfterEveryWrite) {
   Open(Options());
   for (int i = 1; i <= 3; ++i) {
