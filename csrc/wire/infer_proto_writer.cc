@@ -142,8 +142,8 @@ SliceList EncodeInferResponse(const InferResponseData& response, const InferResp
 SliceList EncodeStreamResponse(const InferResponseData& response, const InferResponseSize& size,
                                std::string_view error_message, BlockPool* pool) {
   SliceList slices;
-  const BlockRef block = pool->Allocate(TextFieldSize(error_message) +
-                                        BytesHeadSize(size.total()) + size.head + size.copied);
+  const BlockRef block = pool->Allocate(TextFieldSize(error_message) + BytesHeadSize(size.total()) +
+                                        size.head + size.copied);
   if (!block) return slices;
   ProtoWriter writer(block->data());
   writer.Text(1, error_message);
