@@ -173,7 +173,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Text("allow-client-shm", "auto", "auto|true|false", kMemory, "Let clients register shared memory; auto: where only this machine can connect"),
     Bool("enable-peer-access", "true", kDevices, "Let GPUs read each other's memory"),
     Int("pinned-memory-pool-byte-size", "268435456", {-kMaxBytes, kMaxBytes}, "bytes", kMemory, "Page-locked host memory for transfers to and from GPUs; made when one is used"),
-    List("cuda-memory-pool-byte-size", "GPU:BYTES", kDevices, "Memory pool of a GPU"),
+    List("cuda-memory-pool-byte-size", "GPU:BYTES", kMemory, "Memory pool of a GPU, 64 MiB each; made when its memory is used"),
     List("cuda-virtual-address-size", "GPU:BYTES", kDevices, "Reserved address range of a GPU"),
     Double("min-supported-compute-capability", "6.0", "", kDevices, "Oldest GPUs that are used"),
     List("host-policy", "POLICY,KEY=VALUE", kDevices, "Processors or memory nodes of a policy"),

@@ -28,6 +28,7 @@
 #include "schedule/response_cache.h"
 #include "server/backends.h"
 #include "server/cache_setup.h"
+#include "server/cuda_metrics.h"
 #include "server/front.h"
 #include "server/repository_metrics.h"
 #include "server/settings.h"
@@ -60,6 +61,7 @@ struct Run {
     prometheus.Add({"pytriton_connections", "Open client connections", api::MetricType::kGauge,
                     [this] { return static_cast<double>(front.connection_count()); }});
     if (cache != nullptr) AddCacheMetrics(cache, &prometheus);
+    if (cuda->is_installed()) AddCudaMetrics(cuda, &prometheus);
   }
 
   RegionTable regions;
@@ -90,6 +92,11 @@ std::unique_ptr<BlockPool> MakePool(Sharing sharing) {
   return std::make_unique<BlockPool>(size_t{256} << 20, std::move(region));
 }
 
+CudaOptions WithLogger(CudaOptions options, Logger* logger) {
+  options.logger = logger;
+  return options;
+}
+
 Sharing SharingOf(const Settings& settings) {
   return settings.repositories.repositories.empty() ? Sharing::kOwn : Sharing::kShared;
 }
@@ -103,8 +110,7 @@ struct Server::Impl {
         pool(MakePool(SharingOf(settings))),
         tracer(MakeTracer(settings.trace, logger.get())),
         budget(settings.max_inflight_bytes),
-        cuda(std::make_shared<CudaOnDemand>(
-            CudaOptions{CudaDriver::DefaultLibrary(), settings.pinned_bytes, logger.get()})),
+        cuda(std::make_shared<CudaOnDemand>(WithLogger(settings.cuda, logger.get()))),
         cache(settings.cache_bytes == 0
                   ? nullptr
                   : std::make_unique<schedule::ResponseCache>(settings.cache_bytes)),

@@ -1,7 +1,9 @@
 #include "server/settings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +14,9 @@
 
 namespace pt::server {
 namespace {
+
+// Of each device's pool, where no option says otherwise: as Triton.
+constexpr size_t kDevicePoolBytes = size_t{64} << 20;
 
 Duration Seconds(int64_t seconds) {
   return seconds == 0 ? kForever : Duration(std::chrono::seconds(seconds));
@@ -160,6 +165,41 @@ Status CheckCollisions(const std::vector<Endpoint>& endpoints) {
   return {};
 }
 
+// One "GPU:BYTES" of a list, in Triton's words where it is none.
+Status ReadDevicePool(const std::string& text, std::map<int, size_t>* pools) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) {
+    return InvalidArgument(
+        "Bad option: \"--cuda-memory-pool-byte-size\".\nCannot parse pair option due to incorrect "
+        "number of inputs.--<pair option> argument requires format <first>:<second>. Found: " +
+        text);
+  }
+  int device = 0;
+  uint64_t bytes = 0;
+  for (const bool is_bytes : {false, true}) {
+    const std::string part = is_bytes ? text.substr(colon + 1) : text.substr(0, colon);
+    const char* const end = part.data() + part.size();
+    const auto read = is_bytes ? std::from_chars(part.data(), end, bytes)
+                               : std::from_chars(part.data(), end, device);
+    if (read.ec == std::errc() && read.ptr == end && device >= 0) continue;
+    return InvalidArgument(
+        "Bad option: \"--cuda-memory-pool-byte-size\".\nInvalid option value. Got " + part);
+  }
+  (*pools)[device] = bytes;
+  return {};
+}
+
+Result<CudaOptions> ReadCuda(const OptionValues& options) {
+  CudaOptions cuda;
+  cuda.pinned_bytes =
+      static_cast<size_t>(std::max<int64_t>(0, options.GetInt("pinned-memory-pool-byte-size")));
+  cuda.device_bytes = kDevicePoolBytes;
+  for (const std::string& text : options.GetList("cuda-memory-pool-byte-size")) {
+    PT_RETURN_IF_ERROR(ReadDevicePool(text, &cuda.device_bytes_of));
+  }
+  return cuda;
+}
+
 bool IsLocal(const Endpoint& endpoint) {
   const std::string& address = endpoint.listen.address;
   return !endpoint.listen.unix_path.empty() || address == "localhost" || address == "::1" ||
@@ -192,8 +232,7 @@ Result<Settings> ReadSettings(const OptionValues& options) {
   settings.limits = ReadLimits(options);
   PT_ASSIGN_OR_RETURN(settings.service, ReadService(options));
   settings.allows_client_memory = ReadAllowsClientMemory(options, settings.endpoints);
-  settings.pinned_bytes =
-      static_cast<size_t>(std::max<int64_t>(0, options.GetInt("pinned-memory-pool-byte-size")));
+  PT_ASSIGN_OR_RETURN(settings.cuda, ReadCuda(options));
   settings.host_metrics =
       options.GetBool("allow-cpu-metrics") ? api::HostMetrics::kOn : api::HostMetrics::kOff;
   PT_ASSIGN_OR_RETURN(settings.repositories, ReadRepositories(options));

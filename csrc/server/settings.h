@@ -17,6 +17,7 @@
 #include "server/limits.h"
 #include "server/repository_settings.h"
 #include "server/worker_settings.h"
+#include "tensor/cuda_devices.h"
 
 namespace pt::server {
 
@@ -30,7 +31,7 @@ struct Settings {
   api::ServiceOptions service;
   api::HostMetrics host_metrics = api::HostMetrics::kOn;
   bool allows_client_memory = false;
-  size_t pinned_bytes = 0;  // of the pool of page-locked memory; 0: none
+  CudaOptions cuda;  // without a logger
   LogOptions log;
   api::TraceOptions trace;
   repo::RepositoryOptions repositories;

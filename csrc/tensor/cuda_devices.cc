@@ -37,6 +37,19 @@ class CudaDevices::Current {
   Status status_;
 };
 
+// A piece of a device's pool.
+class PooledDeviceBlock final : public Block {
+ public:
+  PooledDeviceBlock(std::shared_ptr<CudaDevices> devices, DevicePool* pool, char* memory,
+                    size_t size)
+      : Block(memory, size), devices_(std::move(devices)), pool_(pool) {}
+  ~PooledDeviceBlock() override { pool_->Give(data(), capacity()); }
+
+ private:
+  const std::shared_ptr<CudaDevices> devices_;  // owns the pool
+  DevicePool* const pool_;
+};
+
 // Device memory of ours. Freeing waits for the work that uses it: the driver sees to that.
 class DeviceBlock final : public Block {
  public:
@@ -53,13 +66,13 @@ namespace {
 
 class PinnedBlock final : public Block {
  public:
-  PinnedBlock(std::shared_ptr<CudaDevices> devices, PinnedPool* pool, char* memory, size_t size)
+  PinnedBlock(std::shared_ptr<CudaDevices> devices, SpacePool* pool, char* memory, size_t size)
       : Block(memory, size), devices_(std::move(devices)), pool_(pool) {}
   ~PinnedBlock() override { pool_->Give(data()); }
 
  private:
   const std::shared_ptr<CudaDevices> devices_;  // owns the pool
-  PinnedPool* const pool_;
+  SpacePool* const pool_;
 };
 
 }  // namespace
@@ -97,20 +110,23 @@ Result<std::shared_ptr<CudaDevices>> CudaDevices::Open(const CudaOptions& option
 
 CudaDevices::CudaDevices(const CudaDriver& driver, const CudaOptions& options, int count)
     : driver_(driver),
-      pinned_bytes_(options.pinned_bytes),
-      logger_(options.logger),
+      options_(options),
       count_(count),
       devices_(static_cast<size_t>(count)),
-      in_use_(static_cast<size_t>(count)) {}
+      in_use_(static_cast<size_t>(count)),
+      device_pools_(static_cast<size_t>(count)) {}
 
 CudaDevices::~CudaDevices() {
   MutexLock lock(&mu_);
-  for (Device& device : devices_) {
+  for (size_t i = 0; i < devices_.size(); ++i) {
+    const Device& device = devices_[i];
     if (device.context == nullptr) continue;
     {
       const Current current(driver_, device);
       if (pool_ != nullptr) driver_.mem_free_host(pool_->begin());
       pool_.reset();
+      const DevicePool* const own = device_pools_[i].pool.get();
+      if (own != nullptr) driver_.mem_free(AddressOf(own->begin()));
       driver_.stream_destroy(device.stream);
     }
     driver_.primary_ctx_release(device.ordinal);
@@ -207,6 +223,11 @@ Result<int> CudaDevices::DeviceOf(CudaAddress address) {
 
 Result<BlockRef> CudaDevices::Allocate(int device, size_t size) {
   PT_ASSIGN_OR_RETURN(const Device used, Use(device));
+  DevicePool* const pool = PoolOf(device, used);
+  char* const memory = pool == nullptr ? nullptr : pool->Take(size);
+  if (memory != nullptr) {
+    return BlockRef(new PooledDeviceBlock(shared_from_this(), pool, memory, size));
+  }
   const Current current(driver_, used);
   PT_RETURN_IF_ERROR(current.status());
   CudaAddress address = 0;
@@ -222,9 +243,61 @@ void CudaDevices::Free(int device, CudaAddress address) {
   driver_.mem_free(address);
 }
 
-PinnedPool* CudaDevices::Pool() {
+Status CudaDevices::AwaitDevice(int device) {
+  PT_ASSIGN_OR_RETURN(const Device used, Use(device));
+  const Current current(driver_, used);
+  PT_RETURN_IF_ERROR(current.status());
+  return driver_.Check(driver_.ctx_synchronize(), "cuCtxSynchronize");
+}
+
+DevicePool* CudaDevices::PoolOf(int device, const Device& used) {
   MutexLock lock(&mu_);
-  if (std::exchange(has_tried_pool_, true) || pinned_bytes_ == 0) return pool_.get();
+  PoolPlace& place = device_pools_[static_cast<size_t>(device)];
+  if (std::exchange(place.has_tried, true)) return place.pool.get();
+  const auto own = options_.device_bytes_of.find(device);
+  const size_t size = own == options_.device_bytes_of.end() ? options_.device_bytes : own->second;
+  if (size < SpacePool::kAlignment) return nullptr;
+  const Current current(driver_, used);
+  CudaAddress address = 0;
+  const Status status = driver_.Check(driver_.mem_alloc(&address, size), "cuMemAlloc");
+  if (status.ok()) {
+    place.pool = std::make_unique<DevicePool>(PointerTo<char>(address), size,
+                                              [this, device] { return AwaitDevice(device); });
+  } else {
+    PT_LOG(options_.logger, kWarning,
+           "expected a memory pool of " + std::to_string(size) + " bytes on GPU " +
+               std::to_string(device) + ", got none: " + status.message());
+  }
+  return place.pool.get();
+}
+
+DevicePoolCounters CudaDevices::pool_counters() const {
+  DevicePoolCounters sum;
+  MutexLock lock(&mu_);
+  for (const PoolPlace& place : device_pools_) {
+    if (place.pool == nullptr) continue;
+    const DevicePoolCounters own = place.pool->counters();
+    sum.total_bytes += own.total_bytes;
+    sum.used_bytes += own.used_bytes;
+    sum.taken += own.taken;
+    sum.refused += own.refused;
+    sum.waits += own.waits;
+  }
+  return sum;
+}
+
+DevicePoolCounters CudaDevices::pinned_counters() const {
+  DevicePoolCounters counters;
+  MutexLock lock(&mu_);
+  if (pool_ == nullptr) return counters;
+  counters.total_bytes = pool_->size();
+  counters.used_bytes = pool_->used_bytes();
+  return counters;
+}
+
+SpacePool* CudaDevices::Pool() {
+  MutexLock lock(&mu_);
+  if (std::exchange(has_tried_pool_, true) || options_.pinned_bytes == 0) return pool_.get();
   const auto device = std::find_if(devices_.begin(), devices_.end(),
                                    [](const Device& d) { return d.context != nullptr; });
   if (device == devices_.end()) {  // nothing to stage yet
@@ -234,11 +307,11 @@ PinnedPool* CudaDevices::Pool() {
   const Current current(driver_, *device);
   void* memory = nullptr;
   const Status status = driver_.Check(
-      driver_.mem_host_alloc(&memory, pinned_bytes_, kHostAllocPortable), "cuMemHostAlloc");
+      driver_.mem_host_alloc(&memory, options_.pinned_bytes, kHostAllocPortable), "cuMemHostAlloc");
   if (status.ok()) {
-    pool_ = std::make_unique<PinnedPool>(static_cast<char*>(memory), pinned_bytes_);
+    pool_ = std::make_unique<SpacePool>(static_cast<char*>(memory), options_.pinned_bytes);
   } else {
-    PT_LOG(logger_, kWarning,
+    PT_LOG(options_.logger, kWarning,
            "Unable to allocate pinned system memory, pinned memory pool will not be available: " +
                status.message());
   }
@@ -246,7 +319,7 @@ PinnedPool* CudaDevices::Pool() {
 }
 
 BlockRef CudaDevices::AllocatePinned(size_t size, BlockPool* fallback) {
-  PinnedPool* const pool = Pool();
+  SpacePool* const pool = Pool();
   char* const memory = pool == nullptr ? nullptr : pool->Take(size);
   if (memory == nullptr) return fallback->Allocate(size);
   return BlockRef(new PinnedBlock(shared_from_this(), pool, memory, size));

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,15 +20,20 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "tensor/cuda_driver.h"
-#include "tensor/pinned_pool.h"
+#include "tensor/device_pool.h"
 #include "tensor/region.h"
+#include "tensor/space_pool.h"
 
 namespace pt {
 
 struct CudaOptions {
   std::string library = CudaDriver::DefaultLibrary();
   size_t pinned_bytes = size_t{256} << 20;  // of the staging pool; 0: none
-  Logger* logger = nullptr;                 // outlives the devices, or null
+  // Of each device's pool; 0: none. Memory whose handle other processes are told must not be of a
+  // pool: a handle stands for the whole of an allocation.
+  size_t device_bytes = 0;
+  std::map<int, size_t> device_bytes_of;  // the same of one device
+  Logger* logger = nullptr;               // outlives the devices, or null
 };
 
 // What a copy moves. Both ends may be on any device or on the host.
@@ -60,8 +66,13 @@ class CudaDevices : public std::enable_shared_from_this<CudaDevices> {
   // On which device an address is.
   Result<int> DeviceOf(CudaAddress address);
 
-  // A block of device memory of our own: data() is a device address.
+  // A block of device memory of our own: data() is a device address. Of the device's pool while
+  // that has room.
   Result<BlockRef> Allocate(int device, size_t size);
+  // Of all devices' pools together; zeros before one is made.
+  DevicePoolCounters pool_counters() const EXCLUDES(mu_);
+  // The same of page-locked memory; only bytes are counted.
+  DevicePoolCounters pinned_counters() const EXCLUDES(mu_);
   // A block of page-locked host memory; one of `fallback` where the pool is full or there is none.
   // Null without memory.
   BlockRef AllocatePinned(size_t size, BlockPool* fallback);
@@ -85,24 +96,32 @@ class CudaDevices : public std::enable_shared_from_this<CudaDevices> {
     CudaContext context = nullptr;  // null: not in use yet
     CudaStream stream = nullptr;
   };
+  // Null: none, because it is not wanted or could not be made.
+  struct PoolPlace {
+    std::unique_ptr<DevicePool> pool;
+    bool has_tried = false;
+  };
 
   CudaDevices(const CudaDriver& driver, const CudaOptions& options, int count);
   // Makes context and stream at the first use.
   Result<Device> Use(int device) EXCLUDES(mu_);
   Status Prepare(int ordinal, Device* device) REQUIRES(mu_);
-  PinnedPool* Pool() EXCLUDES(mu_);  // null: none
+  SpacePool* Pool() EXCLUDES(mu_);                                   // null: none
+  DevicePool* PoolOf(int device, const Device& used) EXCLUDES(mu_);  // as Pool
   void Free(int device, CudaAddress address);
+  Status AwaitDevice(int device);
 
   const CudaDriver driver_;
-  const size_t pinned_bytes_;
-  Logger* const logger_;
+  const CudaOptions options_;
   const int count_;
-  Mutex mu_;  // held while a device is prepared: whoever needs it has to wait for that anyway
+  // Held while a device is prepared: whoever needs it has to wait for that anyway.
+  mutable Mutex mu_;
   std::vector<Device> devices_ GUARDED_BY(mu_);  // never grows
   // Those in use, to be found without the lock. They don't change any more.
   std::vector<std::atomic<const Device*>> in_use_;
-  std::unique_ptr<PinnedPool> pool_ GUARDED_BY(mu_);
+  std::unique_ptr<SpacePool> pool_ GUARDED_BY(mu_);
   bool has_tried_pool_ GUARDED_BY(mu_) = false;
+  std::vector<PoolPlace> device_pools_ GUARDED_BY(mu_);  // never grows
 };
 
 }  // namespace pt

@@ -33,6 +33,7 @@ const char* FetchAll(void* library, CudaDriver* driver) {
   fetch("cuDevicePrimaryCtxRelease_v2", &driver->primary_ctx_release);
   fetch("cuCtxPushCurrent_v2", &driver->ctx_push);
   fetch("cuCtxPopCurrent_v2", &driver->ctx_pop);
+  fetch("cuCtxSynchronize", &driver->ctx_synchronize);
   fetch("cuStreamCreate", &driver->stream_create);
   fetch("cuStreamDestroy_v2", &driver->stream_destroy);
   fetch("cuStreamSynchronize", &driver->stream_synchronize);

@@ -48,6 +48,7 @@ struct CudaDriver {
   CudaResult (*primary_ctx_release)(CudaOrdinal device) = nullptr;
   CudaResult (*ctx_push)(CudaContext context) = nullptr;
   CudaResult (*ctx_pop)(CudaContext* context) = nullptr;
+  CudaResult (*ctx_synchronize)() = nullptr;
   CudaResult (*stream_create)(CudaStream* stream, unsigned int flags) = nullptr;
   CudaResult (*stream_destroy)(CudaStream stream) = nullptr;
   CudaResult (*stream_synchronize)(CudaStream stream) = nullptr;

@@ -26,6 +26,11 @@ class CudaOnDemand {
     return *opened_;
   }
 
+  // Null when nobody has needed them yet, or there are none.
+  std::shared_ptr<CudaDevices> Opened() const EXCLUDES(mu_) {
+    MutexLock lock(&mu_);
+    return opened_ && opened_->ok() ? **opened_ : nullptr;
+  }
   // How many devices there are; no context is made. Errors: as Get.
   Result<int> Count() EXCLUDES(mu_) {
     PT_ASSIGN_OR_RETURN(const std::shared_ptr<CudaDevices> devices, Get());
@@ -34,7 +39,7 @@ class CudaOnDemand {
 
  private:
   const CudaOptions options_;
-  Mutex mu_;
+  mutable Mutex mu_;
   std::optional<Result<std::shared_ptr<CudaDevices>>> opened_ GUARDED_BY(mu_);
 };
 

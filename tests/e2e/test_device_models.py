@@ -34,7 +34,9 @@ GOAL = 1024  # where outputs begin in a region
 def server(fake_cuda: FakeCuda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     fake_cuda.fail()
     folder = tmp_path_factory.mktemp("devices")
-    server = Server("devices.py", folder, environment=fake_cuda.environment).wait_ready()
+    # Device 0 has its memory pool, device 1 none.
+    options = ("--cuda-memory-pool-byte-size=1:0",)
+    server = Server("devices.py", folder, *options, environment=fake_cuda.environment).wait_ready()
     yield server
     assert server.process.poll() is None, f"the server died:\n{server.log}"
 
@@ -42,8 +44,17 @@ def server(fake_cuda: FakeCuda, tmp_path_factory: pytest.TempPathFactory) -> Ite
         counts = fake_cuda.counts(server.process.pid)
         return counts["opened"], counts["events"], counts["allocations"]
 
-    wait_until(lambda: left() == (0, 0, 0), "device memory to be given back")
+    wait_until(lambda: left() == (0, 0, 1), "all device memory but the pool to be given back")
+    wait_until(lambda: pool(server)["used_bytes"] == 0, "the pool's memory to be given back")
     assert server.stop() == 0, server.log
+
+
+def pool(server: Server) -> dict[str, float]:
+    """The metrics of the GPUs' memory pools, without their prefix."""
+    lines = server.get("/metrics", server.metrics)[1].decode().splitlines()
+    prefix = "pytriton_cuda_memory_pool_"
+    rows = [line[len(prefix) :].split() for line in lines if line.startswith(prefix)]
+    return {name: float(value) for name, value in rows}
 
 
 class Copies:
@@ -162,15 +173,35 @@ def test_errors_of_the_driver_are_the_requests(url, fake_cuda):
         region.register(client)
         given = region.write(ROWS)
         wanted = region.reserve("FP32", ROWS.shape, offset=GOAL)
-        for line in ("cuMemAlloc_v2 2", "cuMemcpyAsync 700", "cuEventSynchronize 999"):
+        for model, line in (
+            ("double_on_1", "cuMemAlloc_v2 2"),
+            ("echo", "cuMemcpyAsync 700"),
+            ("echo", "cuEventSynchronize 999"),
+        ):
             fake_cuda.fail(line)
-            with pytest.raises(PyTritonClientInferenceServerError, match="CUDA_ERROR"):
-                client.infer_batch(ROWS)
+            with ModelClient(url, model) as other:
+                with pytest.raises(PyTritonClientInferenceServerError, match="CUDA_ERROR"):
+                    other.infer_batch(ROWS)
         for outputs in ({"OUT": wanted}, None):
             with pytest.raises(PyTritonClientInferenceServerError, match="CUDA_ERROR"):
                 client.infer_batch(given, outputs=outputs)
         fake_cuda.fail()
         np.testing.assert_array_equal(client.infer_batch(ROWS)["OUT"], ROWS)
+
+
+def test_inputs_on_a_device_come_from_its_pool(url, server, fake_cuda):
+    before, held = pool(server), fake_cuda.counts(server.process.pid)["allocations"]
+    assert before["total_bytes"] == 64 << 20
+    with ModelClient(url, "to_host") as client:
+        for _ in range(3):
+            client.infer_batch(ROWS)
+    after = pool(server)
+    assert after["taken"] - before["taken"] == 3
+    assert fake_cuda.counts(server.process.pid)["allocations"] == held
+    with ModelClient(url, "to_host") as client:
+        large = np.zeros((1, 17 << 20), np.float32)  # more than the pool holds
+        assert client.infer_batch(large)["OUT"][0, -1] == 1
+    assert pool(server)["refused"] == after["refused"] + 1
 
 
 @pytest.mark.parametrize("kind", [SystemRegion, CudaRegion])

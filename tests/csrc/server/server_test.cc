@@ -90,6 +90,29 @@ TEST(SettingsTest, RefusesEndpointsOnTheSamePort) {
           .ok());
 }
 
+TEST(SettingsTest, ReadsEachDevicesPool) {
+  OptionValues options = Options({{"cuda-memory-pool-byte-size", "1:0"}});
+  ASSERT_TRUE(options.Set("cuda-memory-pool-byte-size", "3:1048576").ok());
+  const auto settings = ReadSettings(options);
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings->cuda.device_bytes, size_t{64} << 20);
+  EXPECT_EQ(settings->cuda.device_bytes_of, (std::map<int, size_t>{{1, 0}, {3, 1 << 20}}));
+  for (const auto& [text, reason] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"5", "requires format <first>:<second>. Found: 5"},
+           {"0:x", "Invalid option value. Got x"},
+           {"x:1", "Invalid option value. Got x"},
+           {"-1:1", "Invalid option value. Got -1"},
+           {"0:-1", "Invalid option value. Got -1"},
+           {"0:99999999999999999999", "Invalid option value. Got 99999999999999999999"},
+           {"0:1 ", "Invalid option value. Got 1 "},
+       }) {
+    const auto refused = ReadSettings(Options({{"cuda-memory-pool-byte-size", text}}));
+    ASSERT_FALSE(refused.ok()) << text;
+    EXPECT_NE(refused.status().message().find(reason), std::string::npos)
+        << refused.status().message();
+  }
+}
+
 TEST(SettingsTest, TakesZeroAsNoLimit) {
   const auto settings = ReadSettings(Options(
       {{"header-timeout-secs", "0"}, {"max-connections", "0"}, {"max-inflight-bytes", "0"}}));

@@ -48,6 +48,7 @@ static_assert(kIsSame<&CudaDriver::primary_ctx_retain, decltype(cuDevicePrimaryC
 static_assert(kIsSame<&CudaDriver::primary_ctx_release, decltype(cuDevicePrimaryCtxRelease_v2)>);
 static_assert(kIsSame<&CudaDriver::ctx_push, decltype(cuCtxPushCurrent_v2)>);
 static_assert(kIsSame<&CudaDriver::ctx_pop, decltype(cuCtxPopCurrent_v2)>);
+static_assert(kIsSame<&CudaDriver::ctx_synchronize, decltype(cuCtxSynchronize)>);
 static_assert(kIsSame<&CudaDriver::stream_create, decltype(cuStreamCreate)>);
 static_assert(kIsSame<&CudaDriver::stream_destroy, decltype(cuStreamDestroy_v2)>);
 static_assert(kIsSame<&CudaDriver::stream_synchronize, decltype(cuStreamSynchronize)>);

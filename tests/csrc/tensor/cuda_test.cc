@@ -1,69 +1,18 @@
 // The CUDA room on a fake driver (tests/fake_cuda): no GPU is needed, and none is used.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "../fake_cuda/fake_cuda.h"
+#include "tensor/cuda_fixture.h"
 #include "tensor/cuda_on_demand.h"
-#include "tensor/cuda_peer.h"
 #include "tensor/cuda_region.h"
 #include "tensor/regions.h"
 
 namespace pt {
 namespace {
-
-template <typename Function>
-Function* Symbol(const char* name) {
-  void* const library = dlopen(PT_FAKE_CUDA, RTLD_NOW | RTLD_LOCAL);
-  return reinterpret_cast<Function*>(dlsym(library, name));
-}
-
-uint64_t Count(fake::Counter counter) { return Symbol<uint64_t(int)>("fake_cuda_count")(counter); }
-
-void Fail(const std::string& lines) {
-  const std::string path = testing::TempDir() + "fake_cuda_errors_" + std::to_string(getpid());
-  std::ofstream(path) << lines;
-  setenv("FAKE_CUDA_ERRORS", path.c_str(), 1);
-}
-
-class Cuda : public testing::Test {
- protected:
-  void SetUp() override {
-    unsetenv("FAKE_CUDA_ERRORS");
-    auto opened = CudaDevices::Open(FakeCudaOptions());
-    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
-    devices_ = *opened;
-  }
-
-  void TearDown() override {
-    unsetenv("FAKE_CUDA_ERRORS");
-    devices_.reset();
-    for (const fake::Counter left : {fake::kAllocations, fake::kOpened, fake::kHostBlocks,
-                                     fake::kStreams, fake::kEvents, fake::kContexts}) {
-      EXPECT_EQ(Count(left), 0u) << "counter " << left;
-    }
-    EXPECT_EQ(pool_.live_blocks(), 0u);
-  }
-
-  CudaRegionSpec Spec(const CudaPeer& peer, uint64_t byte_size, int64_t device = 0) {
-    return {"r", peer.handle(), device, byte_size};
-  }
-  RefPtr<CudaRegion> Open(const CudaPeer& peer, uint64_t byte_size) {
-    auto region = CudaRegion::Open(Spec(peer, byte_size), devices_);
-    EXPECT_TRUE(region.ok()) << region.status().ToString();
-    return region.ok() ? *region : RefPtr<CudaRegion>();
-  }
-
-  std::shared_ptr<CudaDevices> devices_;
-  BlockPool pool_;
-};
 
 TEST(CudaDriver, SaysWhyThereIsNone) {
   const auto absent = CudaDriver::Open("libno-such-driver.so.1");
@@ -176,26 +125,6 @@ TEST_F(Cuda, LeavesNothingBehindWhenACopyCannotStart) {
               Code::kInternal);
   }
   EXPECT_EQ(Count(fake::kEvents), 0u);
-}
-
-TEST_F(Cuda, StagesInPinnedMemoryWhileThereIsSome) {
-  ASSERT_TRUE(devices_->Allocate(0, 1).ok());  // a device is in use
-  BlockRef most = devices_->AllocatePinned(900 << 10, &pool_);
-  EXPECT_EQ(pool_.live_blocks(), 0u);
-  EXPECT_EQ(Count(fake::kHostBlocks), 1u);
-  BlockRef more = devices_->AllocatePinned(200 << 10, &pool_);  // no room: elsewhere
-  EXPECT_EQ(pool_.live_blocks(), 1u);
-  most.Reset();
-  more = devices_->AllocatePinned(900 << 10, &pool_);
-  EXPECT_EQ(pool_.live_blocks(), 0u);
-}
-
-TEST_F(Cuda, StagesElsewhereWithoutPinnedMemory) {
-  ASSERT_TRUE(devices_->Allocate(0, 1).ok());
-  Fail("cuMemHostAlloc 2");
-  const BlockRef block = devices_->AllocatePinned(100, &pool_);
-  ASSERT_TRUE(block);
-  EXPECT_EQ(pool_.live_blocks(), 1u);
 }
 
 TEST_F(Cuda, ReadsAndWritesMemoryOfAnotherProcess) {

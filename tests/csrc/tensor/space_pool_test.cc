@@ -1,4 +1,4 @@
-#include "tensor/pinned_pool.h"
+#include "tensor/space_pool.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 namespace pt {
 namespace {
 
-constexpr size_t kUnit = PinnedPool::kAlignment;
+constexpr size_t kUnit = SpacePool::kAlignment;
 
 struct Room {
   explicit Room(size_t units) : bytes((units + 1) * kUnit) {
@@ -20,9 +20,9 @@ struct Room {
   char* begin = nullptr;
 };
 
-TEST(PinnedPool, TakesTheSmallestHoleThatFits) {
+TEST(SpacePool, TakesTheSmallestHoleThatFits) {
   Room room(10);
-  PinnedPool pool(room.begin, 10 * kUnit);
+  SpacePool pool(room.begin, 10 * kUnit);
   char* const a = pool.Take(3 * kUnit);
   char* const b = pool.Take(kUnit);
   char* const c = pool.Take(2 * kUnit);
@@ -35,9 +35,9 @@ TEST(PinnedPool, TakesTheSmallestHoleThatFits) {
   EXPECT_NE(b, d);
 }
 
-TEST(PinnedPool, JoinsHolesThatTouch) {
+TEST(SpacePool, JoinsHolesThatTouch) {
   Room room(3);
-  PinnedPool pool(room.begin, 3 * kUnit);
+  SpacePool pool(room.begin, 3 * kUnit);
   std::vector<char*> taken;
   for (int i = 0; i < 3; ++i) taken.push_back(pool.Take(kUnit));
   EXPECT_EQ(pool.Take(1), nullptr);
@@ -45,18 +45,18 @@ TEST(PinnedPool, JoinsHolesThatTouch) {
   EXPECT_EQ(pool.Take(3 * kUnit), room.begin);
 }
 
-TEST(PinnedPool, HoldsNothingTooLarge) {
+TEST(SpacePool, HoldsNothingTooLarge) {
   Room room(2);
-  PinnedPool pool(room.begin, 2 * kUnit + 1);
+  SpacePool pool(room.begin, 2 * kUnit + 1);
   EXPECT_EQ(pool.Take(2 * kUnit + 1), nullptr);
   EXPECT_EQ(pool.Take(SIZE_MAX), nullptr);
-  EXPECT_EQ(PinnedPool(room.begin, kUnit - 1).Take(1), nullptr);
+  EXPECT_EQ(SpacePool(room.begin, kUnit - 1).Take(1), nullptr);
 }
 
-TEST(PinnedPool, NeverDealsBytesTwice) {
+TEST(SpacePool, NeverDealsBytesTwice) {
   constexpr size_t kUnits = 64;
   Room room(kUnits);
-  PinnedPool pool(room.begin, kUnits * kUnit);
+  SpacePool pool(room.begin, kUnits * kUnit);
   std::mt19937 random(1);
   std::map<char*, size_t> taken;
   for (int i = 0; i < 5000; ++i) {

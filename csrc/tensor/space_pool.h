@@ -1,6 +1,7 @@
-// PinnedPool: deals out one piece of page-locked host memory, best fit. Locking pages costs far
-// more than a copy, so they are locked once.
+// SpacePool: deals out one piece of memory that is dear to get, best fit: page-locked memory, or a
+// device's. Such memory costs far more to get than to copy, so it is got once.
 //
+// It never touches the memory: a device's addresses will do.
 // Thread rule: thread-safe. Owner rule: borrows the memory; whoever made it frees it after the
 // pool.
 #pragma once
@@ -12,14 +13,17 @@
 
 namespace pt {
 
-class PinnedPool {
+class SpacePool {
  public:
   static constexpr size_t kAlignment = 256;
 
   // `begin` must be aligned to kAlignment.
-  PinnedPool(char* begin, size_t size);
+  SpacePool(char* begin, size_t size);
 
   char* begin() const { return begin_; }
+  size_t size() const { return size_; }
+  // What Take takes for a size. REQUIRES: no more than a pool's size.
+  static size_t Rounded(size_t size);
   // Null when no hole is large enough.
   char* Take(size_t size) EXCLUDES(mu_);
   // REQUIRES: `memory` came from Take and was not given back yet.
@@ -28,6 +32,7 @@ class PinnedPool {
 
  private:
   char* const begin_;
+  const size_t size_;
   mutable Mutex mu_;
   std::map<char*, size_t> holes_ GUARDED_BY(mu_);  // never two that touch
   std::map<char*, size_t> taken_ GUARDED_BY(mu_);

@@ -1,16 +1,20 @@
-#include "tensor/pinned_pool.h"
+#include "tensor/space_pool.h"
 
 #include <algorithm>
 #include <iterator>
 
 namespace pt {
 
-PinnedPool::PinnedPool(char* begin, size_t size) : begin_(begin) {
-  const size_t whole = size / kAlignment * kAlignment;
-  if (whole > 0) holes_.emplace(begin, whole);
+SpacePool::SpacePool(char* begin, size_t size)
+    : begin_(begin), size_(size / kAlignment * kAlignment) {
+  if (size_ > 0) holes_.emplace(begin, size_);
 }
 
-char* PinnedPool::Take(size_t size) {
+size_t SpacePool::Rounded(size_t size) {
+  return (std::max<size_t>(size, 1) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+char* SpacePool::Take(size_t size) {
   MutexLock lock(&mu_);
   auto best = holes_.end();
   for (auto hole = holes_.begin(); hole != holes_.end(); ++hole) {
@@ -19,7 +23,7 @@ char* PinnedPool::Take(size_t size) {
   }
   if (best == holes_.end()) return nullptr;
   // No overflow: a hole holds it, and holes are whole multiples.
-  const size_t rounded = (std::max<size_t>(size, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t rounded = Rounded(size);
   char* const memory = best->first;
   const size_t rest = best->second - rounded;
   holes_.erase(best);
@@ -29,7 +33,7 @@ char* PinnedPool::Take(size_t size) {
   return memory;
 }
 
-void PinnedPool::Give(char* memory) {
+void SpacePool::Give(char* memory) {
   MutexLock lock(&mu_);
   const auto taken = taken_.find(memory);
   if (taken == taken_.end()) return;
@@ -51,7 +55,7 @@ void PinnedPool::Give(char* memory) {
   holes_.emplace(memory, size);
 }
 
-size_t PinnedPool::used_bytes() const {
+size_t SpacePool::used_bytes() const {
   MutexLock lock(&mu_);
   return used_;
 }
