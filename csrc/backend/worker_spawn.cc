@@ -188,7 +188,7 @@ bool WorkerChild::Fork(const std::shared_ptr<WorkerTemplate>& origin, int socket
   if (pidfd_ >= 0) return true;
   Kill();
   Await();
-  is_reaped_ = false;
+  is_reaped_ = is_killed_ = false;
   origin_.reset();
 #endif
   return false;
@@ -207,6 +207,7 @@ pid_t WorkerChild::Wait(int* status) {
 }
 
 void WorkerChild::Kill() {
+  is_killed_ = true;
   if (pid_ > 0 && !is_reaped_) kill(pid_, SIGKILL);
 }
 
@@ -238,7 +239,9 @@ std::string WorkerChild::Describe(pid_t result, int status) {
   if (result < 0) return "exit status unknown";  // somebody else in this process has taken it
   if (!WIFSIGNALED(status)) return "exit status " + std::to_string(WEXITSTATUS(status));
   const int signal = WTERMSIG(status);
-  return "killed by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")";
+  // Not by us: on most machines that is the kernel, which needed memory.
+  const char* const hint = signal == SIGKILL && !is_killed_ ? ", perhaps for want of memory" : "";
+  return "killed by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")" + hint;
 }
 
 }  // namespace pt::backend

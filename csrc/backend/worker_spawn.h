@@ -68,6 +68,7 @@ class WorkerChild {
   int socket_ = -1;
   int output_ = -1;
   bool is_reaped_ = false;
+  bool is_killed_ = false;                  // by Kill
   std::shared_ptr<WorkerTemplate> origin_;  // the process's parent; null: this process is
 };
 
