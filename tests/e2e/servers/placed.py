@@ -9,8 +9,10 @@ from typing import Any, Callable
 import numpy as np
 
 from pytriton.decorators import batch
+from pytriton.exceptions import PyTritonError
 from pytriton.model_config import DeviceKind, DynamicBatcher, ModelConfig, Tensor
 from pytriton.proxy.types import Request
+from pytriton.shared_memory import CudaRegion
 from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig
 
 HOST = -1
@@ -55,16 +57,25 @@ def bind(name: str, functions: Any, memory: str | None = None, **config: Any) ->
     )
 
 
+def has_second_device() -> bool:
+    try:
+        CudaRegion(1, device_id=1).close()
+    except PyTritonError:
+        return False
+    return True
+
+
 def bind_all() -> None:
     gpu, auto = DeviceKind.KIND_GPU, DeviceKind.KIND_AUTO
     bind("cpu", arrays)
     bind("auto", arrays, instance_kind=auto)
     bind("auto_missing", arrays, instance_kind=auto, gpus=[0, 99])
     bind("gpu", arrays, instance_kind=gpu)
-    bind("gpu_1", requests, instance_kind=gpu, gpus=[1])
-    bind("gpu_1_stream", stream, instance_kind=gpu, gpus=[1], decoupled=True)
     bind("gpu_on_host", arrays, "cpu", instance_kind=gpu)
-    bind("gpu_other", arrays, "cuda:0", instance_kind=gpu, gpus=[1])
+    if has_second_device():
+        bind("gpu_1", requests, instance_kind=gpu, gpus=[1])
+        bind("gpu_1_stream", stream, instance_kind=gpu, gpus=[1], decoupled=True)
+        bind("gpu_other", arrays, "cuda:0", instance_kind=gpu, gpus=[1])
     both = threading.Barrier(2)
 
     def instance() -> Callable[..., Any]:
