@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from pytriton import _http1, _http2, _socket
 from pytriton.client._connection import Session
 
-__all__ = ["GrpcLink", "HttpLink"]
+__all__ = ["GrpcLink", "HttpLink", "end"]
+
+
+def end(transport: Any) -> None:
+    """Closes a connection, also one whose loop has ended."""
+    try:
+        transport.abort()
+    except RuntimeError:
+        # The loop would do this next. A transport has no public way of closing without one.
+        with contextlib.suppress(Exception):
+            transport._call_connection_lost(None)
 
 
 class _Link(asyncio.BufferedProtocol):
@@ -61,9 +72,10 @@ class _Link(asyncio.BufferedProtocol):
         """Ends the connection; everybody who waits gets the error."""
         if self.error is None:
             self.error = error
-            self.transport.abort()
-            self.resume_writing()
-            self.wake()
+            end(self.transport)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and who waited with it
+                self.resume_writing()
+                self.wake()
 
     def wake(self) -> None:
         """The session has news."""

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pytriton.client._aio_links import GrpcLink, HttpLink
+from pytriton.client._aio_links import GrpcLink, HttpLink, end
 from pytriton.client._call import Call, Deadline, Reply, Unprocessed, retry_pause
 from pytriton.client._connection import tls_context
 from pytriton.client._resolver import Resolver
@@ -278,9 +278,10 @@ class AioTransport:
         raise problem
 
     def __del__(self) -> None:
-        """Dropped without close: the sockets are closed if the loop still runs."""
+        """Dropped without close, maybe by another thread than the loop's."""
         with contextlib.suppress(Exception):
             for link in [*self._idle, *self._busy, *([self._shared] if self._shared else [])]:
-                loop = link.transport.get_extra_info("socket") and link.transport._loop
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(link.transport.abort)
+                try:
+                    link.transport._loop.call_soon_threadsafe(link.transport.abort)
+                except RuntimeError:  # that loop has ended
+                    end(link.transport)

@@ -19,6 +19,102 @@ __all__ = ["FuturesModelClient"]
 _Job = Optional[tuple["Future[Any]", Callable[[ModelClient], Any]]]
 
 
+class _Pool:
+    """Threads that carry out calls. They keep the pool, but not the client it belongs to."""
+
+    def __init__(self, client: ModelClient, max_workers: int | None, max_queue_size: int) -> None:
+        self._client = client
+        self._max_workers = max_workers
+        self._init_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._jobs: queue.Queue[_Job] = queue.Queue(max_queue_size)
+        self._workers: list[threading.Thread] = []
+        self._idle = 0  # workers that wait for a job; guarded by _lock
+        self._closer: threading.Thread | None = None  # set once it takes no more calls
+
+    def close(self) -> threading.Thread:
+        """Takes no more calls. Idempotent.
+
+        Returns:
+            A thread that ends when the waiting calls are finished.
+        """
+        with self._lock:
+            if self._closer is None:
+                self._closer = threading.Thread(target=self._finish, daemon=True)
+                self._closer.start()
+            return self._closer
+
+    def _finish(self) -> None:
+        with self._lock:
+            workers = list(self._workers)
+        for _ in workers:
+            self._jobs.put(None)
+        for worker in workers:
+            worker.join()
+        self._client.close()
+
+    def prepared(self, client: ModelClient) -> TritonModelConfig:
+        """One thread waits for the model; the others wait for that thread."""
+        if client._model_config is None:
+            with self._init_lock:
+                return client.model_config
+        return client._model_config
+
+    def submit(self, run: Callable[[ModelClient], Any], wait_s: float) -> Future[Any]:
+        """Lets a thread call `run`.
+
+        Args:
+            run: Called with the client.
+            wait_s: How long to wait for room in the queue, in seconds.
+
+        Raises:
+            PyTritonClientQueueFullError: No room.
+            PyTritonClientClosedError: It takes no more calls.
+        """
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._closer is not None:
+                raise PyTritonClientClosedError("FutureModelClient is already closed")
+            self._add_worker()
+        try:
+            if wait_s:
+                self._jobs.put((future, run), timeout=wait_s)
+            else:
+                self._jobs.put_nowait((future, run))
+        except queue.Full:
+            raise PyTritonClientQueueFullError("Queue is full") from None
+        return future
+
+    def _add_worker(self) -> None:
+        """A thread more if none is idle and the limit allows. REQUIRES: the lock."""
+        if self._idle > self._jobs.qsize():
+            return
+        if self._max_workers is None or len(self._workers) < self._max_workers:
+            worker = threading.Thread(target=self._work, daemon=True)
+            worker.start()
+            self._workers.append(worker)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            job = self._jobs.get()
+            with self._lock:
+                self._idle -= 1
+            if job is None:
+                return
+            future, run = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = run(self._client)
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                    del result
+            del job, future, run
+
+
 class FuturesModelClient:
     """Calls one model of a server from threads of its own.
 
@@ -66,12 +162,11 @@ class FuturesModelClient:
             raise ValueError("max_workers must be greater than 0")
         if max_queue_size is not None and max_queue_size <= 0:
             raise ValueError("max_queue_size must be greater than 0")
-        self._max_workers = max_workers
         self._non_blocking = non_blocking
         self._wait_s = (
             DEFAULT_INFERENCE_TIMEOUT_S if inference_timeout_s is None else inference_timeout_s
         )
-        self._client = ModelClient(
+        client = ModelClient(
             url,
             model_name,
             model_version,
@@ -80,12 +175,11 @@ class FuturesModelClient:
             access_token=access_token,
             **kw,
         )
-        self._init_lock = threading.Lock()
-        self._lock = threading.Lock()
-        self._jobs: queue.Queue[_Job] = queue.Queue(max_queue_size or 0)
-        self._workers: list[threading.Thread] = []
-        self._idle = 0  # workers that wait for a job; guarded by _lock
-        self._is_closed = False
+        self._pool = _Pool(client, max_workers, max_queue_size or 0)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # half made, or the interpreter ends
+            self._pool.close()
 
     def __enter__(self) -> FuturesModelClient:
         return self
@@ -99,22 +193,9 @@ class FuturesModelClient:
         Args:
             wait: Return when they are finished.
         """
-        with self._lock:
-            was_closed, self._is_closed = self._is_closed, True
-            workers = list(self._workers)
-        if not was_closed:
-            closer = threading.Thread(target=self._finish, args=(workers,), daemon=True)
-            closer.start()
-            self._closer = closer
+        closer = self._pool.close()
         if wait:
-            self._closer.join()
-
-    def _finish(self, workers: list[threading.Thread]) -> None:
-        for _ in workers:
-            self._jobs.put(None)
-        for worker in workers:
-            worker.join()
-        self._client.close()
+            closer.join()
 
     def wait_for_model(self, timeout_s: float) -> Future[None]:
         """Waits until the model is ready.
@@ -141,7 +222,7 @@ class FuturesModelClient:
             PyTritonClientQueueFullError: No room for the call.
             PyTritonClientClosedError: The client was closed before.
         """
-        return self._submit(self._prepared)
+        return self._submit(self._pool.prepared)
 
     def infer_sample(
         self,
@@ -190,61 +271,14 @@ class FuturesModelClient:
         named_inputs: dict[str, Any],
         more: dict[str, Any],
     ) -> Future[Outputs]:
+        prepared = self._pool.prepared  # not self: a client that nobody has any more is closed
+
         def run(client: ModelClient) -> Outputs:
             client._check_arguments(inputs, named_inputs, more["parameters"], more["headers"])
-            self._prepared(client)
+            prepared(client)
             return method(client, *inputs, **more, **named_inputs)
 
         return self._submit(run)
 
-    def _prepared(self, client: ModelClient) -> TritonModelConfig:
-        """One thread waits for the model; the others wait for that thread."""
-        if client._model_config is None:
-            with self._init_lock:
-                return client.model_config
-        return client._model_config
-
     def _submit(self, run: Callable[[ModelClient], Any]) -> Future[Any]:
-        future: Future[Any] = Future()
-        with self._lock:
-            if self._is_closed:
-                raise PyTritonClientClosedError("FutureModelClient is already closed")
-            self._add_worker()
-        try:
-            if self._non_blocking:
-                self._jobs.put_nowait((future, run))
-            else:
-                self._jobs.put((future, run), timeout=self._wait_s)
-        except queue.Full:
-            raise PyTritonClientQueueFullError("Queue is full") from None
-        return future
-
-    def _add_worker(self) -> None:
-        """A thread more if none is idle and the limit allows. REQUIRES: the lock."""
-        if self._idle > self._jobs.qsize():
-            return
-        if self._max_workers is None or len(self._workers) < self._max_workers:
-            worker = threading.Thread(target=self._work, daemon=True)
-            worker.start()
-            self._workers.append(worker)
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                self._idle += 1
-            job = self._jobs.get()
-            with self._lock:
-                self._idle -= 1
-            if job is None:
-                return
-            future, run = job
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = run(self._client)
-            except BaseException as error:
-                with contextlib.suppress(Exception):
-                    future.set_exception(error)
-            else:
-                future.set_result(result)
-            del job, future, run
+        return self._pool.submit(run, 0.0 if self._non_blocking else self._wait_s)

@@ -68,7 +68,7 @@ def test_cancelled_futures_are_harmless_and_full_queues_told(serve):
         assert second.cancel()
         go.set()
         assert first.result(30)["y"].tolist() == [1, 2]
-        while client._jobs.qsize():
+        while client._pool._jobs.qsize():
             gone.wait(0.01)
         third = client.infer_sample(ROW)  # by the thread that met the cancelled one
         assert third.result(30)["y"].tolist() == [1, 2]
