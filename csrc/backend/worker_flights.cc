@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/worker_rows.h"
+#include "backend/worker_trace.h"
 #include "base/copy_count.h"
 #include "infer/scheduler.h"
 #include "tensor/bytes_tensor.h"
@@ -113,6 +114,7 @@ void WorkerFlights::PutRequest(uint64_t key, const InferRequest& request, Messag
   const std::string_view id(request.id.data(), std::min<size_t>(request.id.size(), 0xFFFF));
   const std::string_view correlation =
       text == nullptr ? std::string_view() : std::string_view(*text).substr(0, 0xFFFF);
+  const Parameters trace = TraceParameter(request);
   out->Put(key)
       .Put(number != nullptr ? *number : uint64_t{0})
       .Put(request.timeout_us)
@@ -121,10 +123,11 @@ void WorkerFlights::PutRequest(uint64_t key, const InferRequest& request, Messag
       .Put(static_cast<uint16_t>(correlation.size()))
       .Put(requested)
       .Put(static_cast<uint16_t>(request.inputs.size()))
-      .Put(static_cast<uint32_t>(request.parameters.size()));
+      .Put(static_cast<uint32_t>(request.parameters.size() + trace.size()));
   out->Bytes(id).Bytes(correlation);
   for (const int index : request.requested_outputs) out->Put(static_cast<uint16_t>(index));
   out->PutParameters(request.parameters);
+  out->PutParameters(trace);
   for (const InputTensor& input : request.inputs) {
     PutTensor(loans_->Describe(static_cast<uint16_t>(input.index), input.tensor), out);
   }

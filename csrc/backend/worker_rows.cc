@@ -10,8 +10,9 @@ namespace {
 // Has only what every request has.
 bool IsPlain(const InferRequest& request) {
   const auto* number = std::get_if<uint64_t>(&request.correlation_id);
-  return request.id.empty() && request.parameters.empty() && request.timeout_us == 0 &&
-         request.sequence_flags == 0 && number != nullptr && *number == 0;
+  return !request.trace && request.id.empty() && request.parameters.empty() &&
+         request.timeout_us == 0 && request.sequence_flags == 0 && number != nullptr &&
+         *number == 0;
 }
 
 bool IsLike(const InferRequest& a, const InferRequest& b) {

@@ -76,6 +76,10 @@ class Reader:
         return found
 
 
+# The parameter that the context of a request's trace comes in; clients can't send it.
+_TRACE = "triton_trace_context"
+
+
 def pack_text(text: str) -> bytes:
     """A text with its length in front."""
     data = text.encode("utf-8", "replace")
@@ -151,14 +155,17 @@ class Decoder:
             indices = struct.unpack(f"<{requested}H", reader.bytes(2 * requested))
             wanted = tuple([self._outputs[index] for index in indices])
         values = "{}"
+        trace = None
         if parameters:
-            values = json.dumps(reader.parameters(parameters))
+            given = reader.parameters(parameters)
+            trace = given.pop(_TRACE, None)
+            values = json.dumps(given)
         if inputs == 1:
             tensors: Tuple[RawTensor, ...] = (self._tensor(reader),)
         else:
             tensors = tuple([self._tensor(reader) for _ in range(inputs)])
         # As RawRequest(...), in half the time.
-        fields = (key, request_id, tensors, wanted, values, correlation, flags, timeout, None)
+        fields = (key, request_id, tensors, wanted, values, correlation, flags, timeout, trace)
         return _new_tuple(RawRequest, fields)
 
     def _tensor(self, reader: Reader) -> RawTensor:

@@ -214,6 +214,53 @@ def test_spans_go_on_from_the_client(start, collector, module):
     assert {"key": "service.name", "value": {"stringValue": "x"}} in resource
 
 
+MODEL = """
+import json
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            seen = json.dumps([request.trace().get_context(), json.loads(request.parameters())])
+            tensor = pb_utils.Tensor("SEEN", np.array([seen.encode()], np.object_))
+            answers.append(pb_utils.InferenceResponse([tensor]))
+        return answers
+"""
+CONFIG = """
+backend: "python"
+input [{ name: "SECONDS" data_type: TYPE_FP32 dims: [1, 1] }]
+output [{ name: "SEEN" data_type: TYPE_STRING dims: [1] }]
+instance_group [{ kind: KIND_CPU }]
+"""
+
+
+def test_a_workers_model_goes_on_from_the_servers_span(start, collector, tmp_path):
+    version = tmp_path / "models" / "tells" / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(MODEL)
+    (version.parent / "config.pbtxt").write_text(CONFIG)
+    url = f"http://127.0.0.1:{collector.server_address[1]}/v1/traces"
+    settings = ["mode=opentelemetry", f"opentelemetry,url={url}", "level=TIMESTAMPS", "rate=0"]
+    server = start("", "--model-repository", str(version.parents[1]), *trace_config(*settings))
+    tensor = {"name": "SECONDS", "datatype": "FP32", "shape": [1, 1], "data": [0]}
+    body = json.dumps({"inputs": [tensor], "parameters": {"mine": 1}}).encode()
+    seen = []
+    for headers in ({}, {"traceparent": PARENT, "tracestate": "a=b"}):
+        status, answer = server.call("POST", "/v2/models/tells/infer", body, headers)
+        assert status == 200, answer
+        context, parameters = json.loads(json.loads(answer)["outputs"][0]["data"][0])
+        assert parameters == {"mine": 1}
+        seen.append(context)
+    assert server.stop() == 0
+    (compute,) = [span for span in spans_of(collector) if span["name"] == "compute"]
+    parent = f"00-{TRACE}-{compute['spanId']}-01"
+    assert seen[0] is None
+    assert json.loads(seen[1]) == {"traceparent": parent, "tracestate": "a=b"}
+
+
 def test_a_collector_that_is_not_there_stops_nothing(start):
     settings = ["mode=opentelemetry", "opentelemetry,url=http://127.0.0.1:9/v1/traces"]
     server = start("small.py", *trace_config(*settings, "level=TIMESTAMPS", "rate=1"))
