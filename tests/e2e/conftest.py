@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from e2e.fake_cuda import FakeCuda
 from e2e.harness import Server
 
 StartServer = Callable[..., Server]
+RunLoad = Callable[..., dict[str, Any]]
+_ROOT = Path(__file__).resolve().parents[2]
+_LOAD_BUILD = _ROOT / "build" / "bench-load"
 
 
 @pytest.fixture
@@ -47,3 +52,27 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.control("open")
     code = server.stop()
     assert code == 0, f"exit code {code}:\n{server.log}"
+
+
+@pytest.fixture(scope="session")
+def load_program() -> Path:
+    """Built for the tests; the build folder is that of `make bench`."""
+    configure = ["cmake", "-S", str(_ROOT / "bench" / "load"), "-B", str(_LOAD_BUILD)]
+    for command in (configure, ["cmake", "--build", str(_LOAD_BUILD), "--parallel"]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return _LOAD_BUILD / "pytriton-load"
+
+
+@pytest.fixture
+def load(load_program: Path) -> RunLoad:
+    """`load(address, "--option", "value", code=0)` gives the JSON result."""
+
+    def run(address: str, *options: str, code: int = 0) -> dict:
+        command = [str(load_program), "--json", "--address", address, "--warmup", "0.05"]
+        command += ["--duration", "0.3", *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+
+    return run

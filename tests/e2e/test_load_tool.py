@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import struct
-import subprocess
 import threading
-from pathlib import Path
 
 import grpc
 import pytest
@@ -31,33 +28,7 @@ from e2e.load_peers import (
     plain_answer,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "bench-load"
 FLOATS_OF_1_MB = 131072
-
-
-@pytest.fixture(scope="session")
-def program() -> Path:
-    """Built for the tests; the build folder is that of `make bench`."""
-    configure = ["cmake", "-S", str(ROOT / "bench" / "load"), "-B", str(BUILD)]
-    for command in (configure, ["cmake", "--build", str(BUILD), "--parallel"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return BUILD / "pytriton-load"
-
-
-@pytest.fixture
-def load(program: Path):
-    """`load(address, "--option", "value", code=0)` gives the JSON result."""
-
-    def run(address: str, *options: str, code: int = 0) -> dict:
-        command = [str(program), "--json", "--address", address, "--warmup", "0.05"]
-        command += ["--duration", "0.3", *options]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        return json.loads(done.stdout) if done.stdout else {"error": done.stderr}
-
-    return run
 
 
 def assert_all_right(result: dict) -> None:
@@ -393,44 +364,3 @@ def test_the_first_answer_is_waited_for(load):
         result = load(peer.address, "--protocol", "http", "--first-answer", "30")
     assert result["first_answer_monotonic_ns"] > 0
     assert peer.answered == 6
-
-
-# --- the command line ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--nothing"], "unknown option '--nothing'"),
-        (["--concurrency"], "--concurrency: expected N"),
-        (["--concurrency", "0"], "--concurrency: expected at least 1"),
-        (["--concurrency", "x"], "--concurrency: expected a number"),
-        (["--concurrency=1.5"], "--concurrency: expected a whole number"),
-        (["--connections", "2"], "--connections: expected 1 to the value of --concurrency"),
-        (["--protocol", "smtp"], "expected grpc, http or raw, got 'smtp'"),
-        (["--inputs", "a"], "expected two names"),
-        (["--number", "a,b"], "--number: expected with --protocol http only"),
-        (["--address", "nowhere"], "expected HOST:PORT or unix:PATH"),
-        (["--rate", "1", "--vanish-after", "1"], "expected only one of them"),
-    ],
-)
-def test_bad_options_are_told(load, options, message):
-    assert message in load("127.0.0.1:1", *options, code=2)["error"]
-
-
-def test_a_server_that_is_not_there_is_told(load):
-    assert "Connection refused" in load("127.0.0.1:1", code=3)["error"]
-
-
-def test_help_lists_every_option(program):
-    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
-    for option in ("protocol", "address", "concurrency", "rate", "vanish-after", "json"):
-        assert f"\n  --{option}" in text
-
-
-def test_text_for_people(program):
-    with grpc_peer() as peer:
-        command = [program, "--address", peer.address, "--duration", "0.1", "--warmup", "0"]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for word in ("requests", "0 wrong", "right answers/s", "p99.9", "us of CPU a request"):
-        assert word in text, text
