@@ -1,5 +1,6 @@
 // Fuzzes an Http2Session with what a hostile client may send behind the preface; every request is
 // answered, in ways that the input decides.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -83,7 +84,10 @@ class Server : public Http2Events, public Http2Output {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 2) return 0;
-  Server(data[0]).Run({reinterpret_cast<const char*>(data) + 2, size - 2}, 1 + data[1]);
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  // Short inputs run, too: libFuzzer stops when its first two, of at most one byte, reach nothing.
+  const uint8_t style = size > 0 ? data[0] : 0;
+  const size_t step = size > 1 ? 1 + size_t{data[1]} : 1;
+  Server(style).Run(bytes.substr(std::min<size_t>(size, 2)), step);
   return 0;
 }
