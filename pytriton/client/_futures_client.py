@@ -29,7 +29,7 @@ class _Pool:
         self._lock = threading.Lock()
         self._jobs: queue.Queue[_Job] = queue.Queue(max_queue_size)
         self._workers: list[threading.Thread] = []
-        self._idle = 0  # workers that wait for a job; guarded by _lock
+        self._open = 0  # jobs that are not finished; guarded by _lock
         self._closer: threading.Thread | None = None  # set once it takes no more calls
 
     def close(self) -> threading.Thread:
@@ -75,6 +75,7 @@ class _Pool:
         with self._lock:
             if self._closer is not None:
                 raise PyTritonClientClosedError("FutureModelClient is already closed")
+            self._open += 1
             self._add_worker()
         try:
             if wait_s:
@@ -82,12 +83,14 @@ class _Pool:
             else:
                 self._jobs.put_nowait((future, run))
         except queue.Full:
+            with self._lock:
+                self._open -= 1
             raise PyTritonClientQueueFullError("Queue is full") from None
         return future
 
     def _add_worker(self) -> None:
-        """A thread more if none is idle and the limit allows. REQUIRES: the lock."""
-        if self._idle > self._jobs.qsize():
+        """A thread more if all are needed and the limit allows. REQUIRES: the lock."""
+        if self._open <= len(self._workers):
             return
         if self._max_workers is None or len(self._workers) < self._max_workers:
             worker = threading.Thread(target=self._work, daemon=True)
@@ -96,11 +99,7 @@ class _Pool:
 
     def _work(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             job = self._jobs.get()
-            with self._lock:
-                self._idle -= 1
             if job is None:
                 return
             future, run = job
@@ -113,6 +112,8 @@ class _Pool:
                     future.set_result(result)
                     del result
             del job, future, run
+            with self._lock:
+                self._open -= 1
 
 
 class FuturesModelClient:
