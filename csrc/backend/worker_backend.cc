@@ -19,6 +19,7 @@ struct WorkerModel {
   WorkerEnvironment environment;
   WorkerHub hub;
   WorkerBackendOptions options;
+  std::shared_ptr<WorkerPace> pace;
 };
 
 std::string Setup(const WorkerModel& model, const std::string& instance, bool is_decoupled) {
@@ -148,6 +149,10 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   return keeper;
 }
 
+std::string Key(const VersionSource& source) {
+  return source.name + ':' + std::to_string(source.version);
+}
+
 std::string Beside(const std::string& program, const std::string& name) {
   return program.substr(0, program.rfind('/') + 1) + name;
 }
@@ -156,7 +161,9 @@ class WorkerBackend final : public Backend {
  public:
   WorkerBackend(std::shared_ptr<const WorkerModel> model, ModelConfig config,
                 const std::shared_ptr<WorkerKeeper>& first)
-      : model_(std::move(model)), config_(std::move(config)) {
+      : model_(std::move(model)),
+        config_(std::move(config)),
+        ticket_(model_->pace, Key(model_->source)) {
     for (int ordinal = 0; ordinal < std::max(1, config_.instance_count()); ++ordinal) {
       const std::string name = InstanceName(config_, ordinal);
       keepers_.push_back(ordinal == 0 && first ? first : MakeKeeper(*model_, name));
@@ -201,6 +208,7 @@ class WorkerBackend final : public Backend {
   const std::shared_ptr<const WorkerModel> model_;
   const ModelConfig config_;
   std::vector<std::shared_ptr<WorkerKeeper>> keepers_;
+  const WorkerPace::Ticket ticket_;
 };
 
 class WorkerLoader final : public BackendLoader {
@@ -245,13 +253,16 @@ WorkerBackends::WorkerBackends(WorkerBackendOptions options, std::unique_ptr<Wor
       environments_(options_.interpreter, Beside(options_.program, "_unpack.py"),
                     options_.load_limit),
       monitor_(std::move(monitor)),
-      templates_(monitor_.get(), Beside(options_.program, "_template.py"), options_.templates) {}
+      templates_(monitor_.get(), Beside(options_.program, "_template.py"), options_.templates),
+      pace_(std::make_shared<WorkerPace>(options_.pause)) {}
 
 WorkerBackends::~WorkerBackends() = default;
 
 Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource& source) {
+  pace_->Await(Key(source));
   auto model = std::make_shared<WorkerModel>();
   model->source = source;
+  model->pace = pace_;
   model->hub = hub_;
   model->options = options_;
   const std::string file = source.model_file.empty() ? "model.py" : source.model_file;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/worker_environment.h"
+#include "backend/worker_pace.h"
 #include "backend/worker_process.h"
 #include "backend/worker_template.h"
 #include "base/clock.h"
@@ -25,6 +26,8 @@ struct WorkerBackendOptions {
   Duration load_limit = std::chrono::minutes(15);
   Duration finalize_limit = std::chrono::seconds(30);
   size_t templates = 4;  // worker_template.h
+  // Between two loads of a version that serves (worker_pace.h).
+  Duration pause = std::chrono::milliseconds(300);
   // Work that may lie before a worker of a model without a batcher: what a crash hands back, and
   // what an idle neighbour misses.
   Duration ahead = std::chrono::microseconds(500);
@@ -51,6 +54,7 @@ class WorkerBackends {
   WorkerEnvironments environments_;
   const std::unique_ptr<WorkerMonitor> monitor_;
   WorkerTemplates templates_;
+  const std::shared_ptr<WorkerPace> pace_;
   WorkerHub hub_;
 };
 

@@ -290,7 +290,8 @@ TEST_F(WorkerBackendTest, ProcessesThatEndAtLoadLeaveNoDescriptors) {
   while (OpenDescriptors() > before && std::chrono::steady_clock::now() < end) {
     std::this_thread::yield();
   }
-  EXPECT_EQ(OpenDescriptors(), before);
+  // Not more: those of the first one may still have been open.
+  EXPECT_LE(OpenDescriptors(), before);
 }
 
 class ImpatientBackendTest : public WorkerBackendTest {
