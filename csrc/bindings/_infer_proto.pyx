@@ -15,21 +15,7 @@ from libc.string cimport memcpy
 # --- ModelInferRequest ----------------------------------------------------------------------------
 
 
-cdef inline int varint_size(uint64_t value) noexcept nogil:
-    cdef int size = 1
-    while value >= 0x80:
-        value >>= 7
-        size += 1
-    return size
-
-
-cdef inline uint8_t* put_varint(uint8_t* to, uint64_t value) noexcept nogil:
-    while value >= 0x80:
-        to[0] = <uint8_t>(value | 0x80)
-        value >>= 7
-        to += 1
-    to[0] = <uint8_t>value
-    return to + 1
+include "varint.pxi"
 
 
 cdef inline Py_ssize_t field_size(Py_ssize_t size) noexcept:

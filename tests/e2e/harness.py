@@ -198,3 +198,17 @@ def post(path: str, body: bytes, *headers: str) -> bytes:
     """A request as bytes, for tests that care how it is sent."""
     head = [f"POST {path} HTTP/1.1", "Host: t", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def refused_start(script: str, folder: Path) -> str:
+    """Starts a server that must not come up; what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytriton.serve", str(SERVERS / script)],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    return done.stderr

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from e2e.fake_cuda import FakeCuda
-from e2e.harness import SERVERS, Server, wait_until
+from e2e.harness import Server, refused_start, wait_until
 from pytriton.client import (
     AsyncioDecoupledModelClient,
     AsyncioModelClient,
@@ -312,13 +312,5 @@ def test_dlpack_is_understood_by_another_implementation(fake_cuda):
 
 
 def test_without_a_driver_a_model_on_a_device_is_refused(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "pytriton.serve", str(SERVERS / "devices.py")],
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode != 0
-    assert "input 'IN' in device memory: expected NVIDIA's driver library" in done.stderr
+    said = refused_start("devices.py", tmp_path)
+    assert "input 'IN' in device memory: expected NVIDIA's driver library" in said

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 
 from e2e.fake_cuda import FakeCuda
-from e2e.harness import SERVERS, Server, wait_until
+from e2e.harness import Server, refused_start, wait_until
 from pytriton.client import DecoupledModelClient, ModelClient
 from pytriton.exceptions import PyTritonBadParameterError, PyTritonValidationError
 from pytriton.model_config import DeviceKind, ModelConfig, Tensor
@@ -190,17 +188,9 @@ def test_without_a_gpu_models_run_on_the_host_or_say_why_not(start, tmp_path):
 
 
 def test_without_a_gpu_a_callable_on_one_is_refused(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "pytriton.serve", str(SERVERS / "placed.py")],
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode != 0
+    said = refused_start("placed.py", tmp_path)
     text = "instance group gpu_0 of model gpu has kind KIND_GPU but no GPUs are available: expected"
-    assert f"{text} NVIDIA's driver library" in done.stderr
+    assert f"{text} NVIDIA's driver library" in said
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import threading
 from collections import defaultdict
@@ -12,6 +11,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
+from collector import collecting
 from e2e.harness import wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -152,34 +152,18 @@ def test_every_response_of_a_stream_is_sent_in_its_trace(start, tmp_path):
 
 @pytest.fixture
 def collector():
-    """An HTTP server that keeps the spans posted to it, by name."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            assert self.path == "/v1/traces"
-            self.server.posts.append(body)
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.posts = []
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with collecting() as server:
         yield server
-        server.shutdown()
-        thread.join()
+
+
+def posts_of(collector):
+    return [json.loads(body) for path, _, body in list(collector.posts) if path == "/v1/traces"]
 
 
 def spans_of(collector):
     return [
         span
-        for post in list(collector.posts)
+        for post in posts_of(collector)
         for resource in post["resourceSpans"]
         for scope in resource["scopeSpans"]
         for span in scope["spans"]
@@ -210,12 +194,13 @@ def test_spans_go_on_from_the_client(start, collector, module):
     assert compute == [name for name in CORE if name.startswith("COMPUTE")]
     for span in spans.values():
         assert int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
-    resource = collector.posts[0]["resourceSpans"][0]["resource"]["attributes"]
+    resource = posts_of(collector)[0]["resourceSpans"][0]["resource"]["attributes"]
     assert {"key": "service.name", "value": {"stringValue": "x"}} in resource
 
 
 MODEL = """
 import json
+import threading
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
