@@ -138,12 +138,13 @@ void TraceFile::WriteOne(Trace* trace) {
 }
 
 bool TraceFile::Open(Place place) {
-  if (fd_ >= 0 && place == place_) return true;
+  if (fd_.is_open() && place == place_) return true;
   Close();
   const bool goes_on = place == Place::kPlain && was_plain_made_;
   open_path_ = place == Place::kPlain ? path_ : path_ + "." + std::to_string(next_index_);
-  fd_ = open(open_path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | (goes_on ? 0 : O_TRUNC), kMode);
-  if (fd_ < 0) {
+  fd_.Reset(
+      open(open_path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | (goes_on ? 0 : O_TRUNC), kMode));
+  if (!fd_.is_open()) {
     Report("open");
     return false;
   }
@@ -156,26 +157,26 @@ bool TraceFile::Open(Place place) {
 }
 
 void TraceFile::Flush() {
-  if (fd_ < 0 || pending_.empty()) return;
+  if (!fd_.is_open() || pending_.empty()) return;
   const size_t added = pending_.size();
   pending_ += ']';
-  if (WriteAll(fd_, pending_, size_)) {
+  if (WriteAll(fd_.get(), pending_, size_)) {
     size_ += added;
     has_reported_ = false;
   } else {
     Report("write");
     // What was there before is made whole again.
-    if (ftruncate(fd_, static_cast<off_t>(size_)) == 0 && size_ > 0) WriteAll(fd_, "]", size_);
+    if (ftruncate(fd_.get(), static_cast<off_t>(size_)) == 0 && size_ > 0)
+      WriteAll(fd_.get(), "]", size_);
   }
   pending_.clear();
 }
 
 void TraceFile::Close() {
-  if (fd_ < 0) return;
+  if (!fd_.is_open()) return;
   Flush();
   if (place_ == Place::kPlain) plain_size_ = size_;
-  close(fd_);
-  fd_ = -1;
+  fd_.Reset();
 }
 
 void TraceFile::Retire() {

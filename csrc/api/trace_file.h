@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "api/trace_drain.h"
+#include "base/unique_fd.h"
 
 namespace pt::api {
 
@@ -36,7 +37,7 @@ class TraceFile final : public TraceSink {
 
   const std::string path_;
   Logger* const logger_;
-  int fd_ = -1;
+  UniqueFd fd_;
   Place place_ = Place::kPlain;  // of the file that is open
   std::string open_path_;
   bool was_plain_made_ = false;  // since the last Retire: it is appended to

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +12,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/unique_fd.h"
+
 namespace pt::net {
 namespace {
 
@@ -20,21 +21,6 @@ constexpr std::string_view kScheme = "http://";
 // "HTTP/1.1 200"
 constexpr size_t kStatusAt = 9;
 constexpr size_t kStatusEnd = 12;
-
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 bool IsText(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
@@ -57,30 +43,27 @@ bool Await(int fd, int16_t events, TimePoint deadline) {
   }
 }
 
-// fd -1: this address does not answer.
-Socket ConnectTo(const addrinfo& address, TimePoint deadline) {
-  Socket made(socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                     address.ai_protocol));
-  if (made.fd() < 0) return made;
-  if (connect(made.fd(), address.ai_addr, address.ai_addrlen) == 0) return made;
+// None: this address does not answer.
+UniqueFd ConnectTo(const addrinfo& address, TimePoint deadline) {
+  UniqueFd made(socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                       address.ai_protocol));
+  if (!made.is_open()) return made;
+  if (connect(made.get(), address.ai_addr, address.ai_addrlen) == 0) return made;
   int error = 0;
   socklen_t size = sizeof(error);
-  const bool is_up = errno == EINPROGRESS && Await(made.fd(), POLLOUT, deadline) &&
-                     getsockopt(made.fd(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
-  return is_up ? std::move(made) : Socket(-1);
+  const bool is_up = errno == EINPROGRESS && Await(made.get(), POLLOUT, deadline) &&
+                     getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+  return is_up ? std::move(made) : UniqueFd();
 }
 
-Socket Connect(const HttpUrl& url, TimePoint deadline) {
+UniqueFd Connect(const HttpUrl& url, TimePoint deadline) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &found) != 0) return Socket(-1);
-  Socket connected(-1);
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    Socket attempt = ConnectTo(*address, deadline);
-    if (attempt.fd() < 0) continue;
-    freeaddrinfo(found);
-    return attempt;
+  if (getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &found) != 0) return UniqueFd();
+  UniqueFd connected;
+  for (const addrinfo* at = found; at != nullptr && !connected.is_open(); at = at->ai_next) {
+    connected = ConnectTo(*at, deadline);
   }
   freeaddrinfo(found);
   return connected;
@@ -147,8 +130,8 @@ Result<HttpUrl> HttpUrl::Parse(std::string_view text) {
 
 Result<int> HttpPost(const HttpUrl& url, std::string_view content_type, std::string_view body,
                      TimePoint deadline) {
-  const Socket socket = Connect(url, deadline);
-  if (socket.fd() < 0) return NoAnswer(url, "could not connect");
+  const UniqueFd socket = Connect(url, deadline);
+  if (!socket.is_open()) return NoAnswer(url, "could not connect");
   const bool is_v6 = url.host.find(':') != std::string::npos;
   std::string message = "POST " + url.path + " HTTP/1.1\r\nHost: ";
   message += (is_v6 ? "[" + url.host + "]" : url.host) + ":" + url.port + "\r\nContent-Type: ";
@@ -156,8 +139,8 @@ Result<int> HttpPost(const HttpUrl& url, std::string_view content_type, std::str
   message += "\r\nContent-Length: " + std::to_string(body.size()) +
              "\r\nConnection: close\r\nUser-Agent: pytriton\r\n\r\n";
   message += body;
-  if (!SendAll(socket.fd(), message, deadline)) return NoAnswer(url, "could not send");
-  const std::string start = ReadStart(socket.fd(), deadline);
+  if (!SendAll(socket.get(), message, deadline)) return NoAnswer(url, "could not send");
+  const std::string start = ReadStart(socket.get(), deadline);
   int status = 0;
   if (start.size() >= kStatusEnd && start.starts_with("HTTP/1.")) {
     std::from_chars(start.data() + kStatusAt, start.data() + kStatusEnd, status);

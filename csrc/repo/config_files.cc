@@ -13,6 +13,8 @@
 #include <optional>
 #include <system_error>
 
+#include "base/unique_fd.h"
+
 namespace pt::repo {
 namespace {
 
@@ -21,20 +23,6 @@ std::string Reason(int error) { return std::generic_category().message(error); }
 Status OpenFailure(const std::string& path, const std::string& reason) {
   return Internal("failed to open text file for read " + path + ": " + reason);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 // Dangling links count: they are somebody's configuration that can't be read.
 bool IsThere(const std::string& path) {
@@ -76,8 +64,8 @@ Result<std::string> RealPath(const std::string& path) {
 
 Result<std::string> ReadWholeFile(const std::string& path, size_t max_bytes) {
   // Without O_NONBLOCK a named pipe would wait for its writer.
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return OpenFailure(path, Reason(errno));
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) return OpenFailure(path, Reason(errno));
   struct stat info{};
   if (fstat(file.get(), &info) != 0) return OpenFailure(path, Reason(errno));
   if (S_ISDIR(info.st_mode)) return OpenFailure(path, Reason(EISDIR));

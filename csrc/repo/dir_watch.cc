@@ -34,22 +34,18 @@ DirWatch::DirWatch()
     : changes_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       wakes_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
-DirWatch::~DirWatch() {
-  if (changes_ >= 0) close(changes_);
-  if (wakes_ >= 0) close(wakes_);
-}
-
 bool DirWatch::Watch(const std::string& path) {
-  return changes_ >= 0 && inotify_add_watch(changes_, path.c_str(), kChanges) >= 0;
+  return changes_.is_open() && inotify_add_watch(changes_.get(), path.c_str(), kChanges) >= 0;
 }
 
 void DirWatch::Wait(TimePoint deadline) {
-  pollfd fds[] = {{wakes_, POLLIN, 0}, {changes_, POLLIN, 0}};  // poll skips a descriptor of -1
+  // poll skips a descriptor of -1.
+  pollfd fds[] = {{wakes_.get(), POLLIN, 0}, {changes_.get(), POLLIN, 0}};
   poll(fds, 2, MillisecondsUntil(deadline));
-  Drain(wakes_);
-  if (changes_ >= 0) Drain(changes_);
+  Drain(wakes_.get());
+  if (changes_.is_open()) Drain(changes_.get());
 }
 
-void DirWatch::Wake() { eventfd_write(wakes_, 1); }
+void DirWatch::Wake() { eventfd_write(wakes_.get(), 1); }
 
 }  // namespace pt::repo

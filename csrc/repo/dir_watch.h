@@ -8,15 +8,13 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/unique_fd.h"
 
 namespace pt::repo {
 
 class DirWatch {
  public:
   DirWatch();
-  ~DirWatch();
-  DirWatch(const DirWatch&) = delete;
-  DirWatch& operator=(const DirWatch&) = delete;
 
   // Idempotent. False when the directory can't be watched.
   bool Watch(const std::string& path);
@@ -25,8 +23,8 @@ class DirWatch {
   void Wake();
 
  private:
-  const int changes_;  // inotify; -1: none
-  const int wakes_;    // eventfd
+  const UniqueFd changes_;  // inotify, or none
+  const UniqueFd wakes_;    // eventfd
 };
 
 }  // namespace pt::repo

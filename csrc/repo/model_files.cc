@@ -27,21 +27,6 @@ constexpr std::string_view kLockName = ".lock";
 constexpr mode_t kPrivateDir = 0700;
 constexpr size_t kMaxDepth = 64;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 void RemoveTree(const std::string& path) {
   std::error_code ignored;  // what can't be removed is swept by a later server
   fs::remove_all(path, ignored);
@@ -85,14 +70,14 @@ Status CopyBytes(const CopyJob& job) {
 
 Status CopyFile(const std::string& from, const std::string& to, const LoadControl* control) {
   // Non-blocking: a FIFO that took the file's place must not hold this thread.
-  const Descriptor source(open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (source.get() < 0) return FileProblem("open", from, errno);
+  const UniqueFd source(open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!source.is_open()) return FileProblem("open", from, errno);
   struct stat info = {};
   if (fstat(source.get(), &info) != 0) return FileProblem("stat", from, errno);
   if (!S_ISREG(info.st_mode)) return {};
   const mode_t mode = (info.st_mode & 0700U) | 0600U;
-  const Descriptor target(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (target.get() < 0) return FileProblem("create", to, errno);
+  const UniqueFd target(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!target.is_open()) return FileProblem("create", to, errno);
   return CopyBytes({source.get(), target.get(), from, control});
 }
 
@@ -146,14 +131,14 @@ class Copier {
 };
 
 // A lock file that nobody sees before it is locked: made beside, then moved to its name.
-Result<int> LockArea(const std::string& dir) {
+Result<UniqueFd> LockArea(const std::string& dir) {
   const std::string path = dir + "/" + std::string(kLockName);
   const std::string making = path + ".new";
-  Descriptor lock(open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (lock.get() < 0) return FileProblem("create", making, errno);
+  UniqueFd lock(open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!lock.is_open()) return FileProblem("create", making, errno);
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return FileProblem("lock", making, errno);
   if (rename(making.c_str(), path.c_str()) != 0) return FileProblem("rename", making, errno);
-  return lock.Release();
+  return lock;
 }
 
 bool IsOwnDirectory(const std::string& path) {
@@ -169,8 +154,8 @@ void Sweep(const std::string& parent) {
     const std::string path = parent + "/" + entry.name;
     if (!entry.name.starts_with(kPrefix) || !IsOwnDirectory(path)) continue;
     const std::string lock_path = path + "/" + std::string(kLockName);
-    const Descriptor lock(open(lock_path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    if (lock.get() < 0 || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    const UniqueFd lock(open(lock_path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (!lock.is_open() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
     RemoveTree(path);
   }
 }
@@ -194,8 +179,8 @@ Status WriteFile(const std::string& path, std::string_view bytes) {
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
   if (error) return FileProblem("create", path, error.value());
-  const Descriptor target(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (target.get() < 0) return FileProblem("create", path, errno);
+  const UniqueFd target(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!target.is_open()) return FileProblem("create", path, errno);
   while (!bytes.empty()) {
     const ssize_t part = write(target.get(), bytes.data(), bytes.size());
     if (part < 0) return FileProblem("write", path, errno);
@@ -218,18 +203,15 @@ Result<std::unique_ptr<FilesArea>> FilesArea::Create(std::string parent) {
   Sweep(parent);
   std::string dir = parent + "/" + std::string(kPrefix) + "XXXXXX";
   if (mkdtemp(dir.data()) == nullptr) return FileProblem("create", dir, errno);
-  Result<int> lock = LockArea(dir);
+  Result<UniqueFd> lock = LockArea(dir);
   if (!lock.ok()) {
     RemoveTree(dir);
     return lock.status();
   }
-  return std::unique_ptr<FilesArea>(new FilesArea(std::move(dir), *lock));
+  return std::unique_ptr<FilesArea>(new FilesArea(std::move(dir), std::move(lock).value()));
 }
 
-FilesArea::~FilesArea() {
-  RemoveTree(dir_);
-  close(lock_);
-}
+FilesArea::~FilesArea() { RemoveTree(dir_); }
 
 // <area>/<random>/<name>: the directory is named as in the repository, because backends show it.
 Result<std::string> FilesArea::MakePlace(const std::string& name) {

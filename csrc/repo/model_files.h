@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "infer/load_control.h"
 
 namespace pt::repo {
@@ -60,11 +61,11 @@ class FilesArea {
   const std::string& dir() const { return dir_; }
 
  private:
-  FilesArea(std::string dir, int lock) : dir_(std::move(dir)), lock_(lock) {}
+  FilesArea(std::string dir, UniqueFd lock) : dir_(std::move(dir)), lock_(std::move(lock)) {}
   Result<std::string> MakePlace(const std::string& name);
 
   const std::string dir_;
-  const int lock_;  // descriptor that holds the lock
+  const UniqueFd lock_;  // holds the lock, until the directory has gone
 };
 
 }  // namespace pt::repo
