@@ -47,7 +47,7 @@ void Http2Protocol::OnBytes(net::ReadBuffer& in) {
   touched_ = connection_->context().loop().now();
   if (session_ && !is_failed_) {
     reading_ = &in;
-    const Status received = session_->Receive(bytes);
+    const Status received = session_->Receive(bytes, touched_);
     reading_ = nullptr;
     if (!received.ok()) {
       is_failed_ = true;

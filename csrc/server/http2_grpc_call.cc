@@ -1,5 +1,8 @@
 #include "server/http2_grpc_call.h"
 
+#include <array>
+#include <span>
+#include <string>
 #include <utility>
 
 namespace pt::server {
@@ -355,15 +358,16 @@ void GrpcCall::QueueStatus(api::GrpcStatus&& status) {
     SendGrpcHead();
     return session().EndWithTrailers(this, kTrailersOk, wire::FieldBytes::kStatic);
   }
-  code_text_ = std::to_string(static_cast<int>(status.code));
-  message_text_ = wire::EncodeGrpcMessage(status.message, kMaxMessageText);
-  trailers_ = {Http2Field{"grpc-status", code_text_}, Http2Field{"grpc-message", message_text_}};
-  const size_t count = message_text_.empty() ? 1 : 2;
+  const std::string code = std::to_string(static_cast<int>(status.code));
+  const std::string message = wire::EncodeGrpcMessage(status.message, kMaxMessageText);
+  const std::array<Http2Field, 2> trailers{Http2Field{"grpc-status", code},
+                                           Http2Field{"grpc-message", message}};
+  const size_t count = message.empty() ? 1 : 2;
   if (is_head_sent_) {
-    return session().EndWithTrailers(this, std::span(trailers_).first(count),
+    return session().EndWithTrailers(this, std::span(trailers).first(count),
                                      wire::FieldBytes::kCopied);
   }
-  std::array<Http2Field, 5> head{kStatus200, kGrpcType, trailers_[0], trailers_[1]};
+  std::array<Http2Field, 5> head{kStatus200, kGrpcType, trailers[0], trailers[1]};
   size_t size = 2 + count;
   if (status.code == api::GrpcCode::kUnimplemented) head[size++] = kAcceptEncoding;
   is_head_sent_ = true;

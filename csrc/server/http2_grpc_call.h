@@ -7,7 +7,6 @@
 // closed.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -98,10 +97,6 @@ class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
   bool is_finished_ = false;  // the status is queued; nothing else is taken or sent
   bool has_deadline_ = false;
   Http2Protocol::Deadlines::iterator deadline_;
-  // The trailers of a failed call; the session reads them until the stream is closed.
-  std::string code_text_;
-  std::string message_text_;
-  std::array<wire::Http2Field, 2> trailers_;
   Outbox<Answer> outbox_;
 };
 

@@ -1,7 +1,8 @@
 // Http2Session: the server's end of one HTTP/2 connection (RFC 9113) without sockets: received
 // bytes go in, requests and their DATA come out as events; answers are queued, frames come out on
-// Produce. A thin face of libnghttp2, which keeps the protocol's state; this file adds what a
-// server must limit and bodies that leave without being copied.
+// Produce. It keeps the streams' states and windows and limits what a client may cost; frames are
+// cut by Http2Reader, header blocks read by HpackDecoder (libnghttp2), answers framed by
+// Http2Sender.
 //
 // Thread rule: belongs to one thread at a time.
 // Owner rule: borrows events, output and every open Http2Stream (until OnClose). Events are called
@@ -16,23 +17,16 @@
 #include <string_view>
 
 #include "base/block.h"
+#include "base/clock.h"
 #include "base/status.h"
+#include "wire/hpack_decoder.h"
+#include "wire/http2_frame.h"
 #include "wire/http2_head.h"
+#include "wire/http2_reader.h"
+#include "wire/http2_sender.h"
 #include "wire/http2_stream.h"
 
-struct nghttp2_session;
-
 namespace pt::wire {
-
-// Error codes that we send or look at (RFC 9113 7).
-enum class Http2Error : uint32_t {
-  kNone = 0,
-  kProtocol = 1,
-  kInternal = 2,
-  kRefusedStream = 7,
-  kCancel = 8,
-  kEnhanceYourCalm = 11,
-};
 
 struct Http2Limits {
   uint32_t max_streams = 1024;           // at once
@@ -41,8 +35,9 @@ struct Http2Limits {
   uint32_t max_frame = 1 << 20;          // of a received frame
   size_t max_unsent = 1 << 20;           // of a stream's answer; above, it may send no more
   size_t max_header_bytes = 64 << 10;    // of one request, counted as RFC 9113 6.5.2 does
-  // Streams the client opened and reset again: so many at once, and so many a second for long
-  // (rapid reset). Far above what clients with short deadlines do, far below what hurts.
+  // Streams that the client opened and that were reset again, by it or for its fault: so many at
+  // once, and so many a second for long (rapid reset). Far above what clients with short deadlines
+  // do, far below what hurts.
   uint64_t reset_burst = 10000;
   uint64_t resets_per_second = 2000;
   // Frames that carry no request and no data (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA,
@@ -50,9 +45,9 @@ struct Http2Limits {
   int64_t idle_frames = 10000;
 };
 
-// How long the bytes of fields that are sent live.
+// How long fields that are sent live.
 enum class FieldBytes {
-  kStatic,  // as long as the session
+  kStatic,  // as long as the session; they cost next to nothing when they are sent again
   kCopied,  // for the call only
 };
 
@@ -74,7 +69,7 @@ class Http2Events {
   ~Http2Events() = default;
 };
 
-class Http2Session {
+class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
  public:
   // Errors: Unavailable without memory.
   static Result<std::unique_ptr<Http2Session>> Create(const Http2Limits& limits,
@@ -83,16 +78,16 @@ class Http2Session {
   Http2Session(const Http2Session&) = delete;
   Http2Session& operator=(const Http2Session&) = delete;
 
-  // Takes all of `bytes`. An error (InvalidArgument) ends the connection: Produce once more, which
-  // sends a GOAWAY with the reason, then close.
-  Status Receive(std::string_view bytes);
+  // Takes all of `bytes`, which came at `now`. An error (InvalidArgument) ends the connection:
+  // Produce once more, which sends a GOAWAY with the reason, then close.
+  Status Receive(std::string_view bytes, TimePoint now);
   // Writes frames until about `budget` bytes were written or nothing is left; true: more is left.
   bool Produce(size_t budget);
   // Nothing will be received or sent any more: close the connection.
   bool is_finished() const;
   // Something is queued to be sent.
   bool wants_write() const;
-  size_t open_streams() const { return open_streams_; }
+  size_t open_streams() const { return streams_.size(); }
 
   // During OnRequest only: `stream` stands for the request from now on, until OnClose.
   void Accept(Http2Stream* stream);
@@ -102,12 +97,11 @@ class Http2Session {
   // The head of the answer: fields begin with ":status".
   void SendHead(Http2Stream* stream, std::span<const Http2Field> fields, FieldBytes bytes,
                 BodyFollows follows);
-  // An interim head (1xx).
+  // An interim head (1xx). REQUIRES: before SendHead.
   void SendInterimHead(Http2Stream* stream, std::span<const Http2Field> fields);
   // Queues bytes of the body. REQUIRES: after SendHead, not ended; lead has at most 7 bytes.
   void Queue(Http2Stream* stream, std::string_view lead, Slice bytes);
-  // No more body. The fields' span, and with kStatic their bytes, too, must live as long as the
-  // stream is open.
+  // No more body.
   void End(Http2Stream* stream);
   void EndWithTrailers(Http2Stream* stream, std::span<const Http2Field> fields, FieldBytes bytes);
   void Reset(Http2Stream* stream, Http2Error error);
@@ -115,7 +109,9 @@ class Http2Session {
   // Calls `visit(Http2Stream*)` for each open stream.
   template <typename Visit>
   void ForEachStream(const Visit& visit) {
-    for (Http2Stream* stream = streams_; stream != nullptr; stream = stream->next_) visit(stream);
+    for (Http2Stream* stream = streams_.first(); stream != nullptr; stream = stream->next_) {
+      visit(stream);
+    }
   }
 
   // Tells the client that the connection will end: it opens no new streams, those that crossed the
@@ -124,33 +120,62 @@ class Http2Session {
   void GoAway(Http2Error error);
 
  private:
-  struct Callbacks;  // what nghttp2 calls, in http2.cc
   Http2Session(const Http2Limits& limits, Http2Events* events, Http2Output* output);
-  Status Open();
-  void OpenRequest(int32_t id, bool has_body);
+  void Greet();
+  Status EndOf(const Http2Fault& fault);
+
+  // Http2FrameSink
+  Http2Fault OnFrame(const Http2FrameHead& frame) override;
+  Http2Fault OnControl(const Http2FrameHead& frame, std::string_view payload) override;
+  Http2Fault OnBlock(const Http2FrameHead& frame, const BlockPiece& piece) override;
+  Http2Fault OnDataFrame(const Http2FrameHead& frame) override;
+  void OnDataPiece(std::string_view bytes) override;
+  Http2Fault OnDataEnd(const Http2FrameHead& frame) override;
+  // Http2SenderEvents
+  void OnBodyFramed(Http2Stream* stream) override;
+  void OnAnswerFramed(Http2Stream* stream) override;
+  void OnResetDue(Http2Stream* stream) override;
+
+  // Control frames, one kind each.
+  Http2Fault OnSettings(const Http2FrameHead& frame, std::string_view payload);
+  Http2Fault OnSetting(uint16_t setting, uint32_t value);
+  Http2Fault OnInitialWindow(uint32_t window);
+  Http2Fault OnRstStream(uint32_t id, Http2Error error);
+  Http2Fault OnWindowUpdate(uint32_t id, uint32_t increment);
+
+  // By the client, lately or long ago.
+  bool WasOpened(uint32_t id) const { return IsClientStream(id) && id <= last_id_; }
+  Http2Fault OnHead(const Http2FrameHead& frame);
+  Http2Fault OpenRequest(const Http2FrameHead& frame);
+  Http2Fault OnTrailers(const Http2FrameHead& frame, Http2Stream* stream);
+  Http2Fault RefuseStream(uint32_t id, Http2Error error);
+  Http2Fault ResetForFault(Http2Stream* stream, Http2Error error);
+  Http2Fault CountReset();
   void Ended(Http2Stream* stream);
-  void Detach(Http2Stream* stream);
-  void Resume(Http2Stream* stream);
+  void Close(Http2Stream* stream, Http2Error error);
   void Consumed(Http2Stream* stream, size_t size);
-  void ReturnCredit(Http2Stream* stream);
-  bool CountFrame(bool is_useful);
-  Status EndOf(ptrdiff_t error);
+  void GiveBack(Http2Stream* stream, size_t size);
 
   const Http2Limits limits_;
   Http2Events* const events_;
-  Http2Output* const output_;
-  nghttp2_session* session_ = nullptr;
-  Http2Stream* streams_ = nullptr;  // open ones, linked
-  Http2Stream* latest_ = nullptr;   // the open one that was last looked up
-  size_t open_streams_ = 0;
-  size_t produced_ = 0;  // in this Produce
-  size_t budget_ = 0;
-  size_t consumed_ = 0;  // bytes of this Receive that the client gets credit for
+  std::unique_ptr<HpackDecoder> decoder_;
+  Http2Reader reader_;
+  Http2Sender sender_;
+  Http2Streams streams_;
+  bool is_failed_ = false;                // the last word says why
+  bool said_goodbye_ = false;             // GoAway: later streams are not taken
+  bool has_goodbye_ = false;              // the client's
+  uint32_t last_id_ = 0;                  // the client's newest stream
+  int64_t window_ = kHttp2DefaultWindow;  // bytes that the client may still send
+  size_t consumed_ = 0;                   // received bytes that the next WINDOW_UPDATE gives back
   int64_t idle_frames_ = 0;
-  const char* end_reason_ = nullptr;  // why we end the connection ourselves
+  TimePoint now_;        // of this Receive
+  TimePoint resets_at_;  // when the resets left were counted
+  double resets_left_;
+  size_t block_size_ = 0;  // of the header block under way
 
-  Http2HeadBuilder head_;  // only one head can be on its way at a time (RFC 9113 4.3)
-  int32_t opening_ = 0;    // the stream that OnRequest is called for
+  Http2Stream* reading_ = nullptr;  // the stream of the DATA frame under way; null: it is ignored
+  uint32_t opening_ = 0;            // the stream that OnRequest is called for
   bool opening_has_body_ = false;
 };
 

@@ -1,11 +1,12 @@
 // Http2HeadBuilder: collects the fields of one request's head, bounded, in memory that is used
-// again.
+// again, and sees to it that they are well-formed (RFC 9113 8.2 and 8.3).
 //
 // Thread rule: belongs to one thread at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,26 +32,50 @@ struct Http2Head {
 
 class Http2HeadBuilder {
  public:
+  // What became of a field, or of a head.
+  enum class Verdict {
+    kFine,
+    kMalformed,  // not to be answered: the stream is reset (8.1.1)
+    kFlood,      // so far over the limit that it is an attack
+  };
+
   // `max_size`: of all fields, counted as RFC 9113 6.5.2 does.
   explicit Http2HeadBuilder(size_t max_size) : max_size_(max_size) {}
 
   void Begin();
-  // False: so far over the limit that it is an attack.
-  bool Add(std::string_view name, std::string_view value);
-  // Views are valid until the next Begin.
-  Http2Head Finish(bool has_body);
+  // Once kMalformed, always so until Begin.
+  Verdict Add(std::string_view name, std::string_view value);
+  // After the last field: kFine or kMalformed.
+  Verdict Finish();
+
+  // After Finish; views are valid until the next Begin.
+  const Http2Head& head() const { return head_; }
+  // Whether it may be read as trailers instead (8.1).
+  bool are_trailers() const { return !is_malformed_ && pseudo_ == 0; }
+  // Which the body must have, if the client said so.
+  std::optional<uint64_t> content_length() const { return content_length_; }
 
  private:
   struct Span {
     uint32_t name_begin, name_size, value_begin, value_size;
   };
 
+  bool IsWellFormed(std::string_view name, std::string_view value);
+  bool IsPseudoFine(std::string_view name, std::string_view value);
+  bool TakeContentLength(std::string_view value);
+  bool IsComplete() const;
+
   const size_t max_size_;
   std::string bytes_;
   std::vector<Span> spans_;
   std::vector<Http2Field> fields_;
   size_t size_ = 0;
+  uint8_t pseudo_ = 0;         // which pseudo fields came, a bit each
+  bool is_in_fields_ = false;  // a field that is no pseudo field came
   bool is_too_large_ = false;
+  bool is_malformed_ = false;
+  std::optional<uint64_t> content_length_;
+  Http2Head head_;
 };
 
 }  // namespace pt::wire

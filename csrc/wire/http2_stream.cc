@@ -14,15 +14,6 @@ constexpr size_t kPiecesKept = 64;
 
 }  // namespace
 
-void Http2Stream::ResetForReuse() {
-  id_ = 0;
-  is_request_complete_ = is_deferred_ = is_ended_ = are_trailers_static_ = false;
-  unsent_ = withheld_ = next_piece_ = piece_offset_ = 0;
-  pieces_.clear();
-  trailers_ = {};
-  previous_ = next_ = nullptr;
-}
-
 void Http2Stream::AppendBody(std::string_view lead, Slice bytes) {
   PT_DCHECK(lead.size() <= sizeof(Piece::lead));
   const size_t size = lead.size() + bytes.size;
@@ -74,6 +65,73 @@ void Http2Stream::DropWritten() {
   } else if (next_piece_ >= kPiecesKept && next_piece_ * 2 >= pieces_.size()) {
     pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<ptrdiff_t>(next_piece_));
     next_piece_ = 0;
+  }
+}
+
+void Http2StreamQueue::Push(Http2Stream* stream) {
+  PT_DCHECK(stream->queue_ == nullptr);
+  stream->queue_ = this;
+  stream->queue_previous_ = last_;
+  (last_ != nullptr ? last_->queue_next_ : first_) = stream;
+  last_ = stream;
+}
+
+Http2Stream* Http2StreamQueue::Pop() {
+  Http2Stream* const stream = first_;
+  Remove(stream);
+  return stream;
+}
+
+void Http2StreamQueue::Remove(Http2Stream* stream) {
+  Http2StreamQueue* const queue = std::exchange(stream->queue_, nullptr);
+  if (queue == nullptr) return;
+  Http2Stream* const previous = std::exchange(stream->queue_previous_, nullptr);
+  Http2Stream* const next = std::exchange(stream->queue_next_, nullptr);
+  (previous != nullptr ? previous->queue_next_ : queue->first_) = next;
+  (next != nullptr ? next->queue_previous_ : queue->last_) = previous;
+}
+
+void Http2StreamQueue::Append(Http2StreamQueue* from) {
+  while (!from->empty()) Push(from->Pop());
+}
+
+Http2Stream* Http2Streams::Find(uint32_t id) {
+  if (latest_ != nullptr && static_cast<uint32_t>(latest_->id_) == id) return latest_;
+  for (Http2Stream* stream = BucketOf(static_cast<int32_t>(id)); stream != nullptr;
+       stream = stream->same_bucket_) {
+    if (static_cast<uint32_t>(stream->id_) == id) return latest_ = stream;
+  }
+  return nullptr;
+}
+
+void Http2Streams::Add(Http2Stream* stream) {
+  if (size_ == buckets_.size()) Grow();
+  Http2Stream*& bucket = BucketOf(stream->id_);
+  stream->same_bucket_ = bucket;
+  bucket = stream;
+  stream->next_ = first_;
+  if (first_ != nullptr) first_->previous_ = stream;
+  first_ = latest_ = stream;
+  ++size_;
+}
+
+void Http2Streams::Remove(Http2Stream* stream) {
+  Http2Stream** link = &BucketOf(stream->id_);
+  while (*link != stream) link = &(*link)->same_bucket_;
+  *link = std::exchange(stream->same_bucket_, nullptr);
+  (stream->previous_ != nullptr ? stream->previous_->next_ : first_) = stream->next_;
+  if (stream->next_ != nullptr) stream->next_->previous_ = stream->previous_;
+  stream->previous_ = stream->next_ = nullptr;
+  if (latest_ == stream) latest_ = nullptr;
+  --size_;
+}
+
+void Http2Streams::Grow() {
+  buckets_.assign(2 * buckets_.size(), nullptr);
+  for (Http2Stream* stream = first_; stream != nullptr; stream = stream->next_) {
+    Http2Stream*& bucket = BucketOf(stream->id_);
+    stream->same_bucket_ = bucket;
+    bucket = stream;
   }
 }
 

@@ -36,9 +36,9 @@ class Server : public Http2Events, public Http2Output {
   }
 
   void Run(std::string_view bytes, size_t step) {
-    bool is_fine = session_->Receive(kPreface).ok() && session_->Receive(kSettings).ok();
+    bool is_fine = session_->Receive(kPreface, {}).ok() && session_->Receive(kSettings, {}).ok();
     for (size_t i = 0; i < bytes.size() && is_fine; i += step) {
-      is_fine = session_->Receive(bytes.substr(i, step)).ok();
+      is_fine = session_->Receive(bytes.substr(i, step), {}).ok();
       while (session_->Produce(1000)) {
       }
     }

@@ -38,7 +38,7 @@ class Http2Test : public ::testing::Test, public Http2Events, public Http2Output
     for (bool is_busy = true; is_busy;) {
       const std::string up = peer_.Output();
       for (size_t i = 0; i < up.size(); i += piece) {
-        status_ = session_->Receive(std::string_view(up).substr(i, piece));
+        status_ = session_->Receive(std::string_view(up).substr(i, piece), {});
         if (!status_.ok()) break;
       }
       while (session_->Produce(1 << 20)) {
@@ -247,7 +247,7 @@ TEST_F(Http2Test, StreamThatLeavesItsAnswerUnreadMaySendNoMore) {
   peer_.Send(id, std::string(300000, 'x'));
   peer_.End(id);
   const std::string up = peer_.Output();
-  ASSERT_TRUE(session_->Receive(up).ok());
+  ASSERT_TRUE(session_->Receive(up, {}).ok());
   EXPECT_LE(stream(0).body.size(), 100000u);
   EXPECT_FALSE(stream(0).is_ended);
   Exchange();  // the peer reads, and may go on
@@ -326,7 +326,7 @@ TEST_F(Http2Test, RapidResetsEndTheConnection) {
 
 TEST_F(Http2Test, GarbageEndsTheConnection) {
   Open();
-  EXPECT_FALSE(session_->Receive("GET / HTTP/1.1\r\nHost: x\r\n\r\n").ok());
+  EXPECT_FALSE(session_->Receive("GET / HTTP/1.1\r\nHost: x\r\n\r\n", {}).ok());
 }
 
 TEST_F(Http2Test, GoAwayInTwoStepsFinishesWhatIsOpen) {
