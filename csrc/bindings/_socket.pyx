@@ -19,6 +19,9 @@ cdef extern from "<poll.h>" nogil:
         POLLIN
     int poll(pollfd*, unsigned long, int)
 
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
 cdef extern from "<sys/socket.h>" nogil:
     enum:
         MSG_DONTWAIT
@@ -34,6 +37,11 @@ cdef extern from "<time.h>" nogil:
         long tv_sec
         long tv_nsec
     int clock_gettime(int, timespec*)
+
+cdef double LOOK = 100e-6  # seconds of looking for an answer at most
+cdef double TURN = 20e-6  # seconds from one look to the next; longer: somebody else had the core
+cdef int MAX_FAILURES = 10
+cdef int LATE = -2
 
 
 def is_quiet(int fd):
@@ -70,50 +78,118 @@ def send(int fd, data not None):
         PyBuffer_Release(&view)
 
 
-def receive(int fd, buffer not None, double deadline):
-    """Waits for bytes.
+cdef class Descriptor:
+    """Sends and receives on one socket; looks for an answer a moment before it sleeps.
 
-    Args:
-        fd: The socket.
-        buffer: Where to put them: a writable contiguous buffer.
-        deadline: Until when, of time.monotonic().
+    Sleeping and being woken costs more than a small model takes to answer. So after something was
+    sent, the socket is looked at again and again, for LOOK seconds at most; whoever else wants the
+    core has it in between. Where answers take longer, or others want the core, looking is left out
+    for the next 4, then 16, at last 1024 answers: slow models and busy machines don't pay for it.
 
-    Returns:
-        How many bytes came; 0: the peer closed the connection.
-
-    Raises:
-        TimeoutError: None came in time.
-        OSError: The connection broke.
+    Thread rule: one thread at a time.
     """
-    cdef Py_buffer view
-    cdef Py_ssize_t count = -1
-    cdef int ready
-    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-    try:
-        while True:
-            with nogil:
-                ready = wait(fd, deadline)
-                if ready > 0:
-                    count = c_recv(fd, view.buf, view.len, MSG_DONTWAIT)
-            if ready == 0:
-                raise TimeoutError("timed out")
-            if ready > 0 and count >= 0:
+
+    cdef int _fd
+    cdef bint _is_asked  # something was sent since bytes came last
+    cdef int _failures  # two for each look in vain, less one for each that found something
+    cdef int _unlooked  # answers that are awaited without looking
+
+    def __init__(self, int fd):
+        """Borrows the descriptor."""
+        self._fd = fd
+
+    @property
+    def looks(self):
+        """The next answer will be looked for."""
+        return self._unlooked == 0
+
+    def send(self, data not None):
+        """As the function of that name."""
+        self._is_asked = True
+        return send(self._fd, data)
+
+    def receive(self, buffer not None, double deadline):
+        """Waits for bytes.
+
+        Args:
+            buffer: Where to put them: a writable contiguous buffer.
+            deadline: Until when, of time.monotonic().
+
+        Returns:
+            How many bytes came; 0: the peer closed the connection.
+
+        Raises:
+            TimeoutError: None came in time.
+            OSError: The connection broke.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t count
+        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        try:
+            while True:
+                with nogil:
+                    count = self._receive(view.buf, view.len, deadline)
+                if count >= 0:
+                    self._is_asked = False
+                    return count
+                if count == LATE:
+                    raise TimeoutError("timed out")
+                if errno == EINTR:
+                    PyErr_CheckSignals()
+                elif errno != EAGAIN:
+                    PyErr_SetFromErrno(OSError)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef Py_ssize_t _receive(self, void* to, size_t size, double deadline) noexcept nogil:
+        """As recv, but waits; LATE: none came in time."""
+        cdef Py_ssize_t count
+        cdef int ready
+        if self._is_asked and self._unlooked:
+            self._unlooked -= 1
+        else:
+            if self._is_asked:
+                count = self._look(to, size)
+            else:
+                count = c_recv(self._fd, to, size, MSG_DONTWAIT)  # the rest of what began to come
+            if count >= 0 or errno != EAGAIN:
                 return count
-            if errno == EINTR:
-                PyErr_CheckSignals()
-            elif errno != EAGAIN:
-                PyErr_SetFromErrno(OSError)
-    finally:
-        PyBuffer_Release(&view)
+        self._is_asked = False
+        ready = wait(self._fd, deadline)
+        if ready > 0:
+            return c_recv(self._fd, to, size, MSG_DONTWAIT)
+        return LATE if ready == 0 else ready
+
+    cdef Py_ssize_t _look(self, void* to, size_t size) noexcept nogil:
+        """As recv, again and again for a moment; learns whether that pays."""
+        cdef double begin = monotonic(), last = begin, now
+        cdef Py_ssize_t count
+        while True:
+            count = c_recv(self._fd, to, size, MSG_DONTWAIT)
+            now = monotonic()
+            if count >= 0 and now - begin <= LOOK:
+                self._failures -= self._failures > 0
+                return count
+            # A turn may be as long as the server takes on this core, but not longer.
+            if count >= 0 or errno != EAGAIN or now - last > TURN or now - begin > LOOK:
+                break
+            last = now
+            sched_yield()
+        self._failures = min(self._failures + 2, MAX_FAILURES)
+        self._unlooked = 1 << self._failures
+        return count
+
+
+cdef double monotonic() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9
 
 
 cdef int wait(int fd, double deadline) noexcept nogil:
     """Waits until the socket has something: 1; 0: too late; -1: see errno."""
-    cdef timespec now
     cdef pollfd asked
-    cdef double left
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    left = deadline - now.tv_sec - now.tv_nsec * 1e-9
+    cdef double left = deadline - monotonic()
     asked.fd = fd
     asked.events = POLLIN
     # In whole milliseconds, rounded up: else the last one would be spent spinning.

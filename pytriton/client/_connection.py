@@ -79,6 +79,7 @@ class Connection:
         self._is_tls = tls is not None
         self._socket.setblocking(False)
         self._fd = self._socket.fileno()
+        self._plain = _socket.Descriptor(self._fd)
         self._poll = select.poll()
 
     def _encrypt(self, tls: ssl.SSLContext, hostname: str, deadline: Deadline) -> None:
@@ -115,7 +116,7 @@ class Connection:
             ValueError: The server sent bytes that are no protocol.
         """
         if not self._is_tls and len(parts) == 1:
-            sent = _socket.send(self._fd, parts[0])
+            sent = self._plain.send(parts[0])
             self.sent += max(sent, 0)
             if sent == len(parts[0]):
                 return
@@ -141,7 +142,7 @@ class Connection:
         if self._is_tls:
             count = self._try(lambda: self._receive_some(session), select.POLLIN, None, deadline)
         else:
-            count = _socket.receive(self._fd, session.get_buffer(), deadline.at)
+            count = self._plain.receive(session.get_buffer(), deadline.at)
         if count:
             session.buffer_updated(count)
         else:
