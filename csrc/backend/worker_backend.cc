@@ -183,10 +183,16 @@ class WorkerBackend final : public Backend {
       const auto is_healthy = [](const auto& keeper) { return keeper->Health().ok(); };
       return std::any_of(others.begin(), others.end(), is_healthy);
     };
-    if (config_.scheduler == SchedulerKind::kDirect) plan.ahead = model_->options.ahead;
+    if (config_.scheduler == SchedulerKind::kDirect) {
+      plan.ahead = model_->options.ahead;
+    } else if (keepers_.size() == 1) {  // else its neighbours should have the next batch
+      plan.cheap_request = model_->options.cheap_request;
+    }
     return std::unique_ptr<BackendInstance>(
         std::make_unique<WorkerInstance>(keepers_[ordinal], std::move(plan)));
   }
+
+  bool RunsElsewhere() const override { return true; }
 
   Status Health() const override {
     Status first;

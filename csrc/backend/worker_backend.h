@@ -31,6 +31,10 @@ struct WorkerBackendOptions {
   // Work that may lie before a worker of a model without a batcher: what a crash hands back, and
   // what an idle neighbour misses.
   Duration ahead = std::chrono::microseconds(500);
+  // With a batcher, a batch is handed over before the last one has ended only while a request costs
+  // the worker no more than this, about what it costs the server: then neither should wait for the
+  // other. A model that takes longer is better served by the larger batches that come of waiting.
+  Duration cheap_request = std::chrono::microseconds(6);
   // --backend-config: backend ("": all) -> setting -> value. Backends written in Python find what
   // concerns them in their environment, as PYTRITON_BACKEND_CONFIG: a line SETTING=VALUE each.
   std::map<std::string, std::map<std::string, std::string>> settings;

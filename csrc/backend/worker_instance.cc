@@ -13,6 +13,10 @@ using std::chrono::steady_clock;
 constexpr uint32_t kMostAhead = 64;
 // How long an instance without a process keeps out of the way; an unload waits for it.
 constexpr Duration kBench = std::chrono::milliseconds(500);
+// Of a model with a batcher: one batch that runs, one that waits.
+constexpr uint32_t kMostBatches = 2;
+// How long a worker may leave answers unannounced while it has more to do.
+constexpr Duration kLongestSilence = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -27,9 +31,65 @@ void WorkerInstance::Stop() { keeper_->Stop(); }
 
 bool WorkerInstance::MayRunAhead(const Scheduler& scheduler, const WorkerProcess& process) const {
   if (plan_.ahead.count() == 0) return false;
-  const auto depth = static_cast<uint32_t>(
+  return process.pending() + 1 < Depth(process) && scheduler.queued() > 0;
+}
+
+uint32_t WorkerInstance::Depth(const WorkerProcess& process) const {
+  if (plan_.cheap_request) return process.request_time() <= *plan_.cheap_request ? kMostBatches : 1;
+  if (plan_.ahead.count() == 0) return 1;
+  return static_cast<uint32_t>(
       std::clamp<int64_t>(plan_.ahead / std::max(process.run_time(), Duration(1)), 1, kMostAhead));
-  return process.pending() + 1 < depth && scheduler.queued() > 0;
+}
+
+bool WorkerInstance::ListenTo(const std::shared_ptr<WorkerProcess>& process) {
+  if (heard_ == process) return true;
+  StopListening();
+  if (!loop_->Watch(process->loop_bell(), this).ok()) return false;
+  heard_ = process;
+  heard_->BeginFollowing();
+  return true;
+}
+
+void WorkerInstance::StopListening() {
+  if (!heard_) return;
+  loop_->Unwatch(heard_->loop_bell(), this);
+  heard_->EndFollowing();
+  heard_.reset();
+}
+
+void WorkerInstance::Unfollow() {
+  StopListening();
+  loop_ = nullptr;
+  can_take_.store(true, std::memory_order_release);
+}
+
+void WorkerInstance::OnSignal() {
+  if (!heard_) return;
+  heard_->Read();
+  UpdateCanTake();
+}
+
+bool WorkerInstance::Rest() {
+  if (!heard_) return false;
+  const bool has_more = heard_->pending() > 1;
+  if (has_more) loop_->LimitWait(kLongestSilence);
+  const bool has_read =
+      heard_->Rest(has_more ? WorkerProcess::Ringing::kSoon : WorkerProcess::Ringing::kAtOnce);
+  UpdateCanTake();
+  return has_read;
+}
+
+void WorkerInstance::UpdateCanTake() {
+  const bool can_take = heard_->is_dead() || heard_->pending() == 0 ||
+                        (heard_->pending() < Depth(*heard_) && heard_->has_room());
+  can_take_.store(can_take, std::memory_order_release);
+}
+
+bool WorkerInstance::HandOver(Batch* batch, const std::shared_ptr<WorkerProcess>& process) {
+  if (loop_ == nullptr || !ListenTo(process)) return false;
+  const bool is_taken = process->HandOver(batch).ok();
+  UpdateCanTake();
+  return is_taken;
 }
 
 void WorkerInstance::RunNothing(Batch* batch, const Status& reason) {
@@ -62,6 +122,12 @@ void WorkerInstance::Execute(Batch* batch, ExecutionTimes* times) {
     if (!process.ok()) {
       RunNothing(batch, process.status());
       break;
+    }
+    if (HandOver(batch, *process)) break;
+    if (heard_) {
+      // It died, or holds more than it can: not to be waited for on a loop.
+      patience();
+      continue;
     }
     const auto may_leave = [&] { return MayRunAhead(scheduler, **process); };
     if ((*process)->Execute(batch, patience, may_leave).ok()) break;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/worker_log.h"
 #include "backend/worker_template.h"
 #include "base/copy_count.h"
 
@@ -20,10 +21,9 @@ constexpr Duration kPatience = std::chrono::microseconds(500);
 // How often a writer looks again for room in a full ring.
 constexpr Duration kRoomWait = std::chrono::milliseconds(1);
 
-LogLevel LevelOf(uint8_t level) {
-  constexpr LogLevel kLevels[] = {LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError,
-                                  LogLevel::kVerbose};
-  return level < std::size(kLevels) ? kLevels[level] : LogLevel::kInfo;
+void Ring(int bell) {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof one);
 }
 
 }  // namespace
@@ -55,7 +55,9 @@ WorkerProcess::WorkerProcess(const WorkerHub& hub, const WorkerSpec& spec)
 
 WorkerProcess::~WorkerProcess() {
   asks_->Close();
-  if (bell_ >= 0) close(bell_);
+  for (const int bell : {bell_, loop_bell_}) {
+    if (bell >= 0) close(bell);
+  }
 }
 
 Status WorkerProcess::Launch(const SpawnOptions& options) {
@@ -63,14 +65,15 @@ Status WorkerProcess::Launch(const SpawnOptions& options) {
     MutexLock lock(&reader_mu_);
     flights_ = std::make_unique<WorkerFlights>(ring_, results_, loans_, hub_.pool, instance_name_);
   }
-  UpdateLogMask();
+  ring_->SetLogMask(LogMaskFor(hub_.logger));
   bell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  loop_bell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   const SharedRegion* pool = hub_.pool->region().get();
-  if (bell_ < 0 || pool == nullptr) {
-    return Unavailable("expected a bell and a shared pool for a worker process");
+  if (bell_ < 0 || loop_bell_ < 0 || pool == nullptr) {
+    return Unavailable("expected bells and a shared pool for a worker process");
   }
   SpawnOptions spawn = options;
-  spawn.descriptors = {ring_->fd(), results_->fd(), pool->fd(), bell_};
+  spawn.descriptors = {ring_->fd(), results_->fd(), pool->fd(), bell_, loop_bell_};
   PT_RETURN_IF_ERROR(child_.Spawn(spawn));
   asks_->Open(child_.socket());
   Watch();
@@ -137,7 +140,9 @@ void WorkerProcess::Bury(const std::string& how) {
     MutexLock lock(&reader_mu_);
     Pump();
     flights_->FailAll(ring_->begun(), death());
+    records_.Clear();
     held_.store(flights_->size(), std::memory_order_release);
+    if (is_followed_) Ring(loop_bell_);
   }
   asks_->Close();
   if (on_death_) std::exchange(on_death_, nullptr)();
@@ -188,6 +193,7 @@ void WorkerProcess::Pump() {
   }
   message_ = std::move(payload);
   held_.store(flights_->size(), std::memory_order_release);
+  has_room_.store(ring_->HasRoom() && !flights_->is_full(), std::memory_order_relaxed);
   if (is_sound || is_dead()) return;
   PT_LOG(hub_.logger, kError, "worker of '" + instance_name_ + "' sent a malformed message");
   Kill();
@@ -198,6 +204,8 @@ void WorkerProcess::StopReading() {
     ring_->BeginReading();
     Pump();
   }
+  // What the loop waits for may have come to another reader.
+  if (is_followed_) Ring(loop_bell_);
 }
 
 bool WorkerProcess::CopyElsewhere(std::string_view payload, std::string* copy) {
@@ -228,7 +236,7 @@ bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
     case FromWorker::kBatchDone:
       return OnBatchDone(payload);
     case FromWorker::kLog:
-      OnLog(payload);
+      LogFromWorker(hub_.logger, payload);
       return true;
     case FromWorker::kReturnInputs:
       return flights_->OnReturnInputs(payload);
@@ -262,7 +270,7 @@ bool WorkerProcess::OnBatchDone(std::string_view payload) {
   const auto sequence = in.Get<uint32_t>();
   const auto run_ns = static_cast<int64_t>(in.Get<uint64_t>() & INT64_MAX);
   const bool has_failed = in.Get<uint8_t>() != 0;
-  if (!in.ok()) return false;
+  if (!in.ok() || static_cast<int32_t>(sent_ - sequence) < 0) return false;
   if (has_failed) {
     const std::string text(in.Rest());
     const std::string ids = flights_->FailBatch(sequence, text);
@@ -270,8 +278,9 @@ bool WorkerProcess::OnBatchDone(std::string_view payload) {
       hub_.logger->Log(LogLevel::kError, label_, "[request id: " + ids + "] " + text);
     }
   }
-  const int64_t before = run_ns_.load(std::memory_order_relaxed);
-  run_ns_.store(before - before / 4 + run_ns / 4, std::memory_order_relaxed);
+  records_.End(sequence, std::chrono::nanoseconds(run_ns), std::chrono::steady_clock::now());
+  run_ns_.store(records_.batch_time().count(), std::memory_order_relaxed);
+  request_ns_.store(records_.request_time().count(), std::memory_order_relaxed);
   done_.store(sequence, std::memory_order_release);
   return true;
 }
@@ -284,24 +293,6 @@ void WorkerProcess::OnReply(std::string_view payload) {
   reply_ok_ = is_ok;
   reply_ = std::string(in.Rest());
   changed_.NotifyAll();
-}
-
-void WorkerProcess::OnLog(std::string_view payload) {
-  MessageReader in(payload);
-  const LogLevel level = LevelOf(in.Get<uint8_t>());
-  const auto line = in.Get<uint32_t>();
-  const std::string where = std::string(in.Text()) + ":" + std::to_string(line);
-  if (hub_.logger != nullptr && hub_.logger->IsOn(level)) {
-    hub_.logger->Log(level, where, in.Rest());
-  }
-}
-
-void WorkerProcess::UpdateLogMask() {
-  uint32_t mask = 0;
-  for (uint8_t level = 0; level < 4; ++level) {
-    if (hub_.logger != nullptr && hub_.logger->IsOn(LevelOf(level))) mask |= 1u << level;
-  }
-  ring_->SetLogMask(mask);
 }
 
 Result<std::string> WorkerProcess::Ask(ToWorker command, std::string_view payload,
@@ -335,20 +326,12 @@ Status WorkerProcess::Execute(Batch* batch, FunctionRef<void()> patience,
                               FunctionRef<bool()> may_leave) {
   MutexLock lock(&reader_mu_);
   if (is_dead()) return Internal(death());
-  UpdateLogMask();
   ring_->BeginReading();
-  const uint32_t sequence = sent_ + 1;
-  writer_.Clear();
   const bool is_waited = !may_leave();
-  Status status = flights_->Enter(sequence, batch, is_waited, &writer_);
+  Status status = Put(batch, is_waited);
   if (status.ok()) {
-    sent_ = sequence;
-    held_.store(flights_->size(), std::memory_order_release);
-    const bool is_sent = Send(ToWorker::kBatch, writer_.bytes());
-    if (!is_sent && !is_dead()) {
-      flights_->FailBatch(sequence, "the system has no memory for the batch");
-    } else if (is_waited) {
-      AwaitBatch(sequence, patience, may_leave);
+    if (is_waited) {
+      AwaitBatch(sent_, patience, may_leave);
     } else {
       Pump();
     }
@@ -356,6 +339,26 @@ Status WorkerProcess::Execute(Batch* batch, FunctionRef<void()> patience,
   }
   StopReading();
   return status;
+}
+
+Status WorkerProcess::Put(Batch* batch, bool is_waited) {
+  const uint32_t sequence = sent_ + 1;
+  ring_->SetLogMask(LogMaskFor(hub_.logger));
+  writer_.Clear();
+  records_.Begin(sequence, batch, !is_waited, std::chrono::steady_clock::now());
+  const Status status = flights_->Enter(sequence, batch, is_waited, &writer_);
+  if (!status.ok()) {
+    records_.Cancel(batch);
+    return status;
+  }
+  sent_ = sequence;
+  held_.store(flights_->size(), std::memory_order_release);
+  if (!Send(ToWorker::kBatch, writer_.bytes()) && !is_dead()) {
+    flights_->FailBatch(sequence, "the system has no memory for the batch");
+    done_.store(sequence, std::memory_order_release);
+  }
+  has_room_.store(ring_->HasRoom() && !flights_->is_full(), std::memory_order_relaxed);
+  return {};
 }
 
 void WorkerProcess::AwaitBatch(uint32_t sequence, FunctionRef<void()> patience,

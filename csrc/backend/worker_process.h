@@ -1,9 +1,9 @@
 // WorkerProcess: one child process that runs one instance of a model: its messages, its death.
 //
 // Thread rule: Start and what it watches run on the monitor's thread. The ring is read by one
-// thread at a time, the holder of `reader()`: the instance's thread while it executes, else the
-// monitor when the worker rings. Owner rule: shared by the keeper, the monitor's callbacks and a
-// running execution; the process ends with the last of them.
+// thread at a time, the holder of `reader()`: the instance's thread while it executes or follows a
+// loop, else the monitor when the worker rings. Owner rule: shared by the keeper, the monitor's
+// callbacks and a running execution; the process ends with the last of them.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include "backend/worker_monitor.h"
 #include "backend/worker_output.h"
 #include "backend/worker_readiness.h"
+#include "backend/worker_records.h"
 #include "backend/worker_ring.h"
 #include "backend/worker_spawn.h"
 #include "base/block.h"
@@ -65,14 +66,34 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   Status Execute(Batch* batch, FunctionRef<void()> patience, FunctionRef<bool()> may_leave)
       EXCLUDES(reader_mu_, mu_);
 
+  // The instance's thread drives an event loop from now on, which watches `loop_bell` and calls
+  // Read when it rings; before it waits, it calls Rest.
+  void BeginFollowing() EXCLUDES(reader_mu_);
+  void EndFollowing() EXCLUDES(reader_mu_, mu_);
+  int loop_bell() const { return loop_bell_; }
+  void Read() EXCLUDES(reader_mu_, mu_);
+  // Whether the worker rings from now on without delay, or may leave that until it has no more to
+  // do or was asked to be quick.
+  enum class Ringing { kAtOnce, kSoon };
+  // True: something was read.
+  bool Rest(Ringing ringing) EXCLUDES(reader_mu_, mu_);
+  // Hands a batch over without waiting for it. REQUIRES: between BeginFollowing and EndFollowing.
+  // Errors: nothing was taken from the batch; the worker is dead, or holds too many requests.
+  Status HandOver(Batch* batch) EXCLUDES(reader_mu_, mu_);
+  // Whether it finds room for another batch, however large.
+  bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
+
   // Nothing is with the worker.
   bool is_idle() const { return held_.load(std::memory_order_acquire) == 0; }
   bool is_dead() const { return is_dead_.load(std::memory_order_acquire); }
   // Batches that were sent and have not ended. Instance's thread only.
   uint32_t pending() const { return sent_ - done_.load(std::memory_order_acquire); }
-  // How long a batch runs, as the worker says, smoothed.
+  // How long a batch runs, and its time for each request, as the worker says, smoothed.
   Duration run_time() const {
     return std::chrono::nanoseconds(run_ns_.load(std::memory_order_relaxed));
+  }
+  Duration request_time() const {
+    return std::chrono::nanoseconds(request_ns_.load(std::memory_order_relaxed));
   }
   // What the model says of itself.
   WorkerReadiness* readiness() const { return readiness_.get(); }
@@ -93,12 +114,12 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void StopReading() REQUIRES(reader_mu_);
   bool Handle(uint32_t type, std::string_view payload) REQUIRES(reader_mu_);
   bool CopyElsewhere(std::string_view payload, std::string* copy);
+  // Writes the batch as a message and sends it.
+  Status Put(Batch* batch, bool is_waited) REQUIRES(reader_mu_);
   void AwaitBatch(uint32_t sequence, FunctionRef<void()> patience, FunctionRef<bool()> may_leave)
       REQUIRES(reader_mu_);
   bool OnBatchDone(std::string_view payload) REQUIRES(reader_mu_);
   void OnReply(std::string_view payload) EXCLUDES(mu_);
-  void OnLog(std::string_view payload);
-  void UpdateLogMask();
 
   const WorkerHub hub_;
   const std::string label_;
@@ -111,10 +132,13 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   const std::shared_ptr<WorkerReadiness> readiness_;
   WorkerChild child_;
   int bell_ = -1;
+  int loop_bell_ = -1;
   WorkerOutput output_;  // monitor's
 
   Mutex reader_mu_;  // before mu_
   std::unique_ptr<WorkerFlights> flights_ GUARDED_BY(reader_mu_);
+  WorkerRecords records_ GUARDED_BY(reader_mu_);
+  bool is_followed_ GUARDED_BY(reader_mu_) = false;
   std::string message_ GUARDED_BY(reader_mu_);
   MessageWriter writer_ GUARDED_BY(reader_mu_);
 
@@ -127,8 +151,10 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::atomic<bool> is_dead_{false};
   std::atomic<uint32_t> done_{0};
   std::atomic<size_t> held_{0};
+  std::atomic<bool> has_room_{true};
   std::atomic<int64_t> run_ns_{1000000};
-  uint32_t sent_ = 0;  // the instance's thread's
+  std::atomic<int64_t> request_ns_{1000000};
+  uint32_t sent_ = 0;  // written by the instance's thread, under reader_mu_
 };
 
 }  // namespace pt::backend

@@ -47,7 +47,16 @@ struct WorkerRing::Words {
 };
 
 namespace {
-enum Reader : uint32_t { kNobody = 0, kReads = 1, kDozes = 2, kSleeps = 3 };
+// The last two are followed by a number, so that the worker rings once for each wait.
+enum Reader : uint32_t {
+  kNobody = 0,
+  kReads = 1,
+  kDozes = 2,
+  kSleeps = 3,
+  kLoopWaits = 4,
+  kLoopDozes = 5
+};
+constexpr uint32_t kWaitNumber = 8;
 }  // namespace
 
 Result<std::unique_ptr<WorkerRing>> WorkerRing::Create() {
@@ -103,6 +112,11 @@ bool WorkerRing::Write(ToWorker type, bool is_elsewhere, std::string_view payloa
   return true;
 }
 
+bool WorkerRing::HasRoom() const {
+  const uint32_t used = write_position_ - words_->to_head.load(std::memory_order_acquire);
+  return used <= kRingBytes / 4;  // of the rest, the end may have to be skipped
+}
+
 WorkerRing::ReadResult WorkerRing::Read(uint32_t* type, std::string* payload) {
   while (true) {
     const uint32_t tail = words_->from_tail.load(std::memory_order_acquire) & ~kInterrupted;
@@ -133,7 +147,11 @@ WorkerRing::ReadResult WorkerRing::Read(uint32_t* type, std::string* payload) {
 void WorkerRing::BeginReading() { words_->reader.store(kReads, std::memory_order_seq_cst); }
 
 bool WorkerRing::EndReading() {
-  words_->reader.store(kNobody, std::memory_order_seq_cst);
+  uint32_t reader = kNobody;
+  if (bell_ == Bell::kLoop) {
+    reader = (is_patient_ ? kLoopDozes : kLoopWaits) + ++waits_ * kWaitNumber;
+  }
+  words_->reader.store(reader, std::memory_order_seq_cst);
   return (words_->from_tail.load(std::memory_order_seq_cst) & ~kInterrupted) == read_position_;
 }
 

@@ -66,17 +66,25 @@ class WorkerRing {
   // Writes one message and wakes the worker if it sleeps. False when there is no room now.
   // REQUIRES: payload.size() <= kLargestMessage.
   bool Write(ToWorker type, bool is_elsewhere, std::string_view payload);
+  // Whether another message of any size certainly finds room.
+  bool HasRoom() const;
 
   enum class ReadResult { kMessage, kEmpty, kBroken };
   // Takes the next message; `type` as the worker wrote it. kBroken: the ring's contents make no
   // sense, the worker must go.
   ReadResult Read(uint32_t* type, std::string* payload);
 
-  // How the reading side waits. While somebody says kReads the worker doesn't ring the bell; after
-  // kNobody it does for the next message.
+  // How the reading side waits. Between BeginReading and EndReading the worker rings no bell; after
+  // it, it rings one for the next message: the monitor's, or the one of the loop that is followed.
   void BeginReading();
   // True: nothing came in the meantime. False: read again first.
   bool EndReading();
+  // Which bell that is. Called by who reads.
+  enum class Bell { kMonitor, kLoop };
+  void set_bell(Bell bell) { bell_ = bell; }
+  // The loop looks again within a millisecond: while the worker has more to do it needn't ring for
+  // each message.
+  void set_patience(bool is_patient) { is_patient_ = is_patient; }
   // Sleeps until a message is there, `timeout` (zero: none) is over, or Interrupt was called. With
   // a time-out the worker may leave it asleep as long as it has more to do. REQUIRES: between
   // BeginReading and EndReading. False on time-out.
@@ -98,6 +106,9 @@ class WorkerRing {
   const int fd_;
   char* const base_;
   Words* const words_;
+  Bell bell_ = Bell::kMonitor;
+  bool is_patient_ = false;
+  uint32_t waits_ = 0;  // how often the reader has begun to wait for the loop's bell
   uint32_t write_position_ = 0;
   uint32_t read_position_ = 0;
   std::atomic<bool> is_interrupted_{false};

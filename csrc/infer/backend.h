@@ -10,8 +10,11 @@
 
 #include "base/status.h"
 #include "infer/request.h"
+#include "infer/stats.h"
 
 namespace pt {
+
+class LoopHost;
 
 // What one execution gets: whole requests of one model version, none cancelled or expired when
 // taken.
@@ -22,6 +25,11 @@ struct Batch {
   std::vector<InferResponse> responses;
   int64_t size = 0;   // sum of the requests' batch sizes
   TimePoint started;  // when it was taken from the queue
+  // What is known of the execution before it begins: sizes, and how long the requests waited.
+  ExecutionRecord record;
+  // Set by an Execute that returns while the batch runs on: it has taken all requests out, and adds
+  // the record to the model's statistics when the batch has ended. Else the executor does.
+  bool is_handed_over = false;
   // For Execute before it waits long for others: gives up what would stall meanwhile (an event loop
   // that this thread drives). May be empty.
   std::function<void()> before_long_wait;
@@ -43,6 +51,17 @@ class BackendInstance {
   // to answer it later or in parts from any thread (coroutines, streams): then it first calls
   // InferRequest::AnswerLater and later Respond or Fail. Never blocks on a lock that callers hold.
   virtual void Execute(Batch* batch, ExecutionTimes* times) = 0;
+
+  // For those of a backend that RunsElsewhere. From Follow to Unfollow the instance's thread drives
+  // `loop`: Execute may then hand the batch over and return, and the loop hears when it has ended.
+  // Called again for the same loop it does nothing.
+  virtual void Follow(LoopHost* /*loop*/) {}
+  virtual void Unfollow() {}
+  // Whether a batch that it is given now would be of use. Any thread.
+  virtual bool CanTake() const { return true; }
+  // Between Follow and Unfollow, before the loop waits: looks once more for what has ended, and has
+  // the loop woken for what ends from now on. True: CanTake may have changed.
+  virtual bool Rest() { return false; }
   // Called once when nothing runs any more.
   virtual void Stop() {}
 };
@@ -54,6 +73,8 @@ class Backend {
   virtual Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) = 0;
   // Waits until asynchronous work has ended; called before the instances stop.
   virtual void Drain() {}
+  // Whether its instances need their threads only to hand batches over, while they follow a loop.
+  virtual bool RunsElsewhere() const { return false; }
   // Why it can't execute now (every worker process is dead); OK otherwise. Any thread.
   virtual Status Health() const { return {}; }
 };

@@ -8,9 +8,20 @@
 // Thread rule: as said at each function.
 #pragma once
 
+#include "base/clock.h"
 #include "base/function_ref.h"
+#include "base/status.h"
 
 namespace pt {
+
+// Hears from a loop that somebody wrote to an event descriptor.
+class LoopSignal {
+ public:
+  virtual void OnSignal() = 0;  // on the driver
+
+ protected:
+  ~LoopSignal() = default;
+};
 
 class LoopHost {
  public:
@@ -32,6 +43,15 @@ class LoopHost {
   virtual void ReturnHome() = 0;
   // Ends the driver's current wait, so that it asks `stop` again. Any thread.
   virtual void Wake() = 0;
+
+  // Calls `signal` after each write to the event descriptor `fd`, which needn't be read, until
+  // Unwatch. REQUIRES: as for Drive; of Unwatch: the calling thread drives. Errors: Unavailable.
+  virtual Status Watch(int /*fd*/, LoopSignal* /*signal*/) {
+    return Unavailable("this loop watches nothing for others");
+  }
+  virtual void Unwatch(int /*fd*/, LoopSignal* /*signal*/) {}
+  // Ends one wait after `longest` (milliseconds), the next or one soon after. Driver only.
+  virtual void LimitWait(Duration /*longest*/) {}
 };
 
 }  // namespace pt

@@ -10,14 +10,11 @@ uint64_t Nanoseconds(Duration duration) {
   return duration.count() > 0 ? static_cast<uint64_t>(duration.count()) : 0;
 }
 
-ExecutionRecord MakeRecord(const Batch& batch, const ExecutionTimes& times, TimePoint ended) {
-  ExecutionRecord record;
-  record.batch_size = static_cast<uint64_t>(batch.size);
-  record.requests = batch.requests.size();
-  record.compute_input_ns = Nanoseconds(times.input_end - batch.started);
+void AddTimes(const ExecutionTimes& times, TimePoint ended, Batch* batch) {
+  ExecutionRecord& record = batch->record;
+  record.compute_input_ns = Nanoseconds(times.input_end - batch->started);
   record.compute_infer_ns = Nanoseconds(times.infer_end - times.input_end);
   record.compute_output_ns = Nanoseconds(ended - times.infer_end);
-  return record;
 }
 
 void AddEnded(const InferRequest& request, bool is_ok, TimePoint ended, ExecutionRecord* record) {
@@ -78,9 +75,10 @@ class TracedRequests {
 Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batch) {
   // Outlives this call: the model joins its instance threads before it goes.
   ModelStats& stats = batch->requests.front()->handle()->stats();
-  uint64_t queue_ns = 0;
-  uint64_t queue_us = 0;
+  ExecutionRecord& record = batch->record;
+  record = ExecutionRecord();
   batch->size = 0;
+  batch->is_handed_over = false;
   TracedRequests traced;
   for (const RequestPtr& request : batch->requests) {
     request->EnterBatch();
@@ -88,9 +86,11 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
     batch->size += request->batch_size;
     if (request->trace) traced.Add(*request);
     const uint64_t waited = Nanoseconds(batch->started - request->arrival);
-    queue_ns += waited;
-    queue_us += waited / 1000;
+    record.queue_ns += waited;
+    record.queue_us += waited / 1000;
   }
+  record.requests = batch->requests.size();
+  record.batch_size = static_cast<uint64_t>(batch->size);
   batch->responses.clear();
   batch->responses.resize(batch->requests.size());
   ExecutionTimes times{batch->started, batch->started};
@@ -99,9 +99,8 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
   const TimePoint ended = clock.Now();
   if (!traced.empty()) traced.MarkExecution(*batch, times, ended);
 
-  ExecutionRecord record = MakeRecord(*batch, times, ended);
-  record.queue_ns = queue_ns;
-  record.queue_us = queue_us;
+  if (batch->is_handed_over) return ended - batch->started;
+  AddTimes(times, ended, batch);
   for (size_t i = 0; i < batch->requests.size(); ++i) {
     if (batch->requests[i] == nullptr) continue;
     AddEnded(*batch->requests[i], batch->responses[i].status.ok(), ended, &record);

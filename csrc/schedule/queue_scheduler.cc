@@ -37,6 +37,8 @@ QueueScheduler::QueueScheduler(const SchedulerDeps& deps)
                    deps.model->config().dynamic_batching.preserve_ordering &&
                    deps.model->config().instance_count() > 1),
       exclusive_group_(GroupOf(deps)),
+      // Handed over, batches of several instances would be answered in any order.
+      hands_over_(deps.backend->RunsElsewhere() && !keeps_order_ && exclusive_group_ == nullptr),
       alarm_link_(std::make_shared<AlarmLink>()),
       queue_(deps.model->config()) {
   MutexLock lock(&alarm_link_->mu);
@@ -107,6 +109,8 @@ void QueueScheduler::WakeOne(LoopHost* host) {
   LoopHost* driven = nullptr;
   for (auto& worker : workers_) {
     if (worker->activity == Activity::kDriving) {
+      // When it can take more it looks by itself.
+      if (!worker->instance->CanTake()) continue;
       // It drives the loop that submits: it looks at the queue when this round is over.
       if (worker->host == host) return;
       driven = worker->host;
@@ -116,7 +120,7 @@ void QueueScheduler::WakeOne(LoopHost* host) {
   }
   if (driven != nullptr) return driven->Wake();
   if (sleeper == nullptr) return;  // all are busy and will look when they are done
-  if (host != nullptr && limits_.max_delay.count() == 0 && short_model_.is_short() &&
+  if (host != nullptr && limits_.max_delay.count() == 0 && IsShort() &&
       exclusive_group_ == nullptr && host->IsHome() && host->IsDrivenHere()) {
     host->Release();
     sleeper->offered = host;
@@ -158,7 +162,7 @@ QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint
     worker->activity = Activity::kBusy;
     while (!is_stopping_) {
       BatchDecision decision;
-      if (queue_.size() > 0) {
+      if (queue_.size() > 0 && CanTake(*worker)) {
         batch->started = deps_.clock->Now();
         decision = queue_.Take(limits_, batch->started, &batch->requests, &dropped);
       }
@@ -195,7 +199,8 @@ void QueueScheduler::Sleep(Worker* worker, TimePoint until) {
 }
 
 void QueueScheduler::RunBatch(Worker* worker, Batch* batch, uint64_t ticket) {
-  if (worker->host != nullptr && !short_model_.is_short()) GoHome(worker);
+  if (worker->host != nullptr && !IsShort()) GoHome(worker);
+  if (worker->host != nullptr && hands_over_) worker->instance->Follow(worker->host);
   if (exclusive_group_ != nullptr) {
     exclusive_group_->Enter();
     batch->started = deps_.clock->Now();  // the wait counts as queueing
@@ -214,15 +219,18 @@ void QueueScheduler::RunBatch(Worker* worker, Batch* batch, uint64_t ticket) {
 
 void QueueScheduler::Drive(Worker* worker) {
   if (worker->host == nullptr) return;
-  if (!short_model_.is_short()) return GoHome(worker);
+  if (!IsShort()) return GoHome(worker);
   int fruitless = 0;
-  const bool is_open =
-      worker->host->Drive([&] { return HasWork() || ++fruitless > kFruitlessRounds; });
+  const bool is_open = worker->host->Drive([&] {
+    return HasWork(*worker) || (worker->instance->Rest() && HasWork(*worker)) ||
+           ++fruitless > kFruitlessRounds;
+  });
   if (!is_open || fruitless > kFruitlessRounds) GoHome(worker);
 }
 
 void QueueScheduler::GoHome(Worker* worker) {
   LoopHost* host = nullptr;
+  worker->instance->Unfollow();
   {
     MutexLock lock(&mu_);
     worker->activity = Activity::kBusy;
@@ -231,9 +239,13 @@ void QueueScheduler::GoHome(Worker* worker) {
   host->ReturnHome();
 }
 
-bool QueueScheduler::HasWork() const {
+bool QueueScheduler::HasWork(const Worker& worker) const {
   MutexLock lock(&mu_);
-  return queue_.size() > 0 || is_stopping_;
+  return (queue_.size() > 0 && CanTake(worker)) || is_stopping_;
+}
+
+bool QueueScheduler::CanTake(const Worker& worker) const {
+  return worker.host == nullptr || worker.instance->CanTake();
 }
 
 int64_t QueueScheduler::queued() const {

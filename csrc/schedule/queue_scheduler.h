@@ -75,7 +75,10 @@ class QueueScheduler final : public Scheduler {
   void Drive(Worker* worker) EXCLUDES(mu_);
   void GoHome(Worker* worker) EXCLUDES(mu_);
   void Sleep(Worker* worker, TimePoint until) REQUIRES(mu_);
-  bool HasWork() const EXCLUDES(mu_);
+  // Whether a worker that drives a loop has something better to do.
+  bool HasWork(const Worker& worker) const EXCLUDES(mu_);
+  bool CanTake(const Worker& worker) const REQUIRES(mu_);
+  bool IsShort() const { return hands_over_ || short_model_.is_short(); }
   Status StartWorker(Worker* worker);
 
   // Has one idle worker look at the queue: one that sleeps (perhaps offering it `host`) or one that
@@ -98,6 +101,8 @@ class QueueScheduler final : public Scheduler {
   // Null: this model's executions wait for nobody else's. With one, an instance never drives a
   // loop: it may have to wait before each batch.
   ExclusiveGroup* const exclusive_group_;
+  // Instances that drive a loop go on doing so while their batches run elsewhere.
+  const bool hands_over_;
   const std::shared_ptr<AlarmLink> alarm_link_;
   ShortModel short_model_;
   OrderedSender ordered_;

@@ -1,7 +1,9 @@
 #include "server/loop_context.h"
 
 #include <pthread.h>
+#include <sys/epoll.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -15,6 +17,16 @@ namespace {
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
 
 }  // namespace
+
+class LoopContext::SignalHandler final : public net::EventHandler {
+ public:
+  explicit SignalHandler(LoopSignal* signal) : signal_(signal) {}
+  void OnEvents(uint32_t) override { signal_->OnSignal(); }
+  const LoopSignal* signal() const { return signal_; }
+
+ private:
+  LoopSignal* const signal_;
+};
 
 Result<RefPtr<LoopContext>> LoopContext::Create(const Services* services, std::string thread_name) {
   PT_ASSIGN_OR_RETURN(std::unique_ptr<net::Loop> loop, net::Loop::Create());
@@ -121,6 +133,28 @@ void LoopContext::ReturnHome() {
   MutexLock lock(&mu_);
   is_returned_ = true;
   role_changed_.NotifyAll();
+}
+
+Status LoopContext::Watch(int fd, LoopSignal* signal) {
+  TakeRole();
+  auto handler = std::make_unique<SignalHandler>(signal);
+  // Edge-triggered: each write to the descriptor is an event, and nobody has to read it.
+  PT_RETURN_IF_ERROR(loop_->Watch(fd, EPOLLIN | EPOLLET, handler.get()));
+  signals_.push_back(std::move(handler));
+  return {};
+}
+
+void LoopContext::Unwatch(int fd, LoopSignal* signal) {
+  const auto is_it = [signal](const auto& handler) { return handler->signal() == signal; };
+  const auto found = std::find_if(signals_.begin(), signals_.end(), is_it);
+  if (found == signals_.end()) return;
+  loop_->Unwatch(fd, found->get());
+  signals_.erase(found);
+}
+
+void LoopContext::LimitWait(Duration longest) {
+  if (wait_timer_ != 0) return;
+  wait_timer_ = loop_->StartTimer(longest, [this] { wait_timer_ = 0; });
 }
 
 void LoopContext::Add(RefPtr<Connection> connection) {

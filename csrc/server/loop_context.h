@@ -99,8 +99,12 @@ class LoopContext final : public RefCounted, public LoopHost {
   bool Drive(FunctionRef<bool()> stop) override;
   void ReturnHome() override;
   void Wake() override { loop_->Wake(); }
+  Status Watch(int fd, LoopSignal* signal) override;
+  void Unwatch(int fd, LoopSignal* signal) override;
+  void LimitWait(Duration longest) override;
 
  private:
+  class SignalHandler;
   LoopContext(const Services* services, std::unique_ptr<net::Loop> loop, std::string thread_name);
   ~LoopContext() override;
   void RunHome();
@@ -123,6 +127,8 @@ class LoopContext final : public RefCounted, public LoopHost {
   std::vector<RefPtr<Connection>> connections_;
   std::atomic<int64_t> connection_count_{0};
   uint64_t sweep_timer_ = 0;
+  uint64_t wait_timer_ = 0;
+  std::vector<std::unique_ptr<SignalHandler>> signals_;
   bool is_draining_ = false;  // driver only, as the next two
   std::function<void()> drained_;
   size_t lingering_ = 0;

@@ -29,6 +29,7 @@ _TOTAL = _FROM_WORKER + _RING_BYTES
 _TO_TAIL, _TO_HEAD, _SLEEPS, _BEGUN, _WANTS_ROOM = 0, 16, 17, 18, 19
 _FROM_TAIL, _FROM_HEAD, _READER, _LOG_MASK = 32, 48, 49, 50
 _READER_NOBODY, _READER_DOZES, _READER_SLEEPS = 0, 2, 3
+_LOOP_WAITS, _LOOP_DOZES = 4, 5  # and above these bits a number
 
 ELSEWHERE = 0x80000000
 _HEADER = struct.Struct("<II")
@@ -67,10 +68,11 @@ class Ring:
     Args:
         fd: the memory.
         bell: an eventfd that wakes the server when it doesn't read.
+        loop_bell: an eventfd that wakes an event loop of it, when that reads.
         results: where large messages go.
     """
 
-    def __init__(self, fd: int, bell: int, results: Results) -> None:
+    def __init__(self, fd: int, bell: int, loop_bell: int, results: Results) -> None:
         self._memory = mmap.mmap(fd, _TOTAL)
         self._bytes = memoryview(self._memory)
         self._words = self._bytes[:_CANCEL].cast("I")
@@ -81,6 +83,8 @@ class Ring:
         self._from_tail = base + 4 * _FROM_TAIL
         self._from_head = base + 4 * _FROM_HEAD
         self._bell = bell
+        self._loop_bell = loop_bell
+        self._rung = 0
         self._results = results
         self._read = 0
         self._write = 0
@@ -187,9 +191,16 @@ class Ring:
         """Wakes the server if it doesn't read.
 
         Args:
-            soon: False: not if it looks again by itself in half a millisecond.
+            soon: False: not if it looks again by itself within a millisecond.
         """
         reader = self._words[_READER]
+        if reader > _READER_SLEEPS:
+            if reader == self._rung and _IS_ORDERED:
+                return  # for this wait it was rung already
+            if soon or reader & 7 == _LOOP_WAITS:
+                self._rung = reader
+                os.write(self._loop_bell, _BELL)
+            return
         if not _IS_ORDERED or reader == _READER_SLEEPS or (soon and reader == _READER_DOZES):
             _syscall(_FUTEX, self._from_tail, _FUTEX_WAKE, 1, None)
         if reader == _READER_NOBODY:

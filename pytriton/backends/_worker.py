@@ -209,9 +209,9 @@ def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
     from pytriton_worker._results import Results  # type: ignore[import-not-found]
     from pytriton_worker._ring import Ring  # type: ignore[import-not-found]
 
-    ring_fd, results_fd, pool_fd, bell = _receive(connection)
+    ring_fd, results_fd, pool_fd, bell, loop_bell = _receive(connection)
     results = Results(results_fd, os.fstat(results_fd).st_size)
-    ring = Ring(ring_fd, bell, results)
+    ring = Ring(ring_fd, bell, loop_bell, results)
     loans = Loans(pool_fd, os.fstat(pool_fd).st_size)
     link = Link(ring, results, loans, threading.get_ident())
     for fd in (ring_fd, results_fd, pool_fd):

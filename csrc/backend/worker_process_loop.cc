@@ -1,0 +1,48 @@
+// The half of WorkerProcess that an instance uses which drives an event loop.
+#include "backend/worker_process.h"
+
+namespace pt::backend {
+
+void WorkerProcess::BeginFollowing() {
+  MutexLock lock(&reader_mu_);
+  is_followed_ = true;
+  ring_->set_bell(WorkerRing::Bell::kLoop);
+}
+
+void WorkerProcess::EndFollowing() {
+  MutexLock lock(&reader_mu_);
+  is_followed_ = false;
+  ring_->set_bell(WorkerRing::Bell::kMonitor);
+  ring_->BeginReading();
+  Pump();
+  StopReading();
+}
+
+void WorkerProcess::Read() {
+  MutexLock lock(&reader_mu_);
+  ring_->BeginReading();
+  Pump();
+}
+
+bool WorkerProcess::Rest(Ringing ringing) {
+  MutexLock lock(&reader_mu_);
+  ring_->set_patience(ringing == Ringing::kSoon);
+  bool has_read = false;
+  while (!ring_->EndReading() && !is_dead()) {
+    has_read = true;
+    ring_->BeginReading();
+    Pump();
+  }
+  return has_read;
+}
+
+Status WorkerProcess::HandOver(Batch* batch) {
+  MutexLock lock(&reader_mu_);
+  if (is_dead()) return Internal(death());
+  ring_->BeginReading();
+  Status status = Put(batch, false);
+  Pump();
+  return status;
+}
+
+}  // namespace pt::backend
