@@ -7,6 +7,7 @@
 
 #include "backend/worker_environment.h"
 #include "backend/worker_instance.h"
+#include "infer/scheduler.h"
 
 namespace pt::backend {
 namespace {
@@ -183,7 +184,9 @@ class WorkerBackend final : public Backend {
       const auto is_healthy = [](const auto& keeper) { return keeper->Health().ok(); };
       return std::any_of(others.begin(), others.end(), is_healthy);
     };
-    if (config_.scheduler == SchedulerKind::kDirect) {
+    if (config_.parameters.contains(kExclusiveGroupParameter)) {
+      // Its turn ends with the batch that it waits for: nothing ahead.
+    } else if (config_.scheduler == SchedulerKind::kDirect) {
       plan.ahead = model_->options.ahead;
     } else if (keepers_.size() == 1) {  // else its neighbours should have the next batch
       plan.cheap_request = model_->options.cheap_request;

@@ -13,6 +13,10 @@ namespace pt {
 
 class LoopHost;
 
+// The parameter of a model's configuration that names its group: executions of a group's models
+// take turns.
+inline constexpr char kExclusiveGroupParameter[] = "exclusive_group";
+
 class Scheduler {
  public:
   virtual ~Scheduler() = default;

@@ -57,7 +57,4 @@ class ExclusiveGroups {
   std::map<std::string, std::unique_ptr<ExclusiveGroup>> groups_ GUARDED_BY(mu_);
 };
 
-// The parameter of a model's configuration that names its group.
-inline constexpr char kExclusiveGroupParameter[] = "exclusive_group";
-
 }  // namespace pt::schedule

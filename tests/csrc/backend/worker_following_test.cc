@@ -139,6 +139,16 @@ class TritonPythonModel:
         return answers
 )";
 
+TEST_F(WorkerBackendTest, AModelThatTakesTurnsGetsNothingAhead) {
+  config_.parameters["exclusive_group"] = "one";
+  ASSERT_TRUE(Load(kEcho).ok());
+  log_.kept.push_back(Request({1}));  // more waits, but
+  ExecuteOne({5});
+  ASSERT_TRUE(batch_.responses[0].status.ok());
+  EXPECT_NE(batch_.requests[0], nullptr) << "was handed over ahead";
+  log_.kept.clear();
+}
+
 class WorkerOverlapTest : public WorkerFollowingTest {
  protected:
   WorkerOverlapTest() { cheap_request_ = std::chrono::minutes(1); }
