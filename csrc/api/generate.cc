@@ -17,14 +17,13 @@ namespace pt::api {
 namespace {
 
 constexpr std::string_view kStreamType = "text/event-stream; charset=utf-8";
-constexpr size_t kRoom = 512;
 constexpr std::string_view kNotOne =
     "generate expects model to produce exactly 1 response, use generate stream for model that "
     "generates various number of responses";
 
 // One element stands alone, without its brackets.
 Status WriteValue(const TensorView& tensor, std::string_view name, wire::JsonWriter* writer) {
-  wire::JsonWriter array(nullptr, kRoom);
+  wire::JsonWriter array(nullptr);
   PT_RETURN_IF_ERROR(TensorToJson(tensor, name, &array));
   std::string_view text = array.view();
   if (tensor.shape.ElementCount() == 1) text = text.substr(1, text.size() - 2);
@@ -131,7 +130,7 @@ Result<Slice> GenerateResponder::Encode(const InferResponse& response) const {
   using Member = std::pair<std::string_view, std::string>;  // name, `"name":value`
   std::vector<Member> members;
   const auto add = [&](std::string_view key, const ParameterValue& value) {
-    wire::JsonWriter writer(nullptr, kRoom);
+    wire::JsonWriter writer(nullptr);
     WriteParameter(key, value, &writer);
     members.emplace_back(key, std::string(writer.view()));
   };
@@ -141,14 +140,14 @@ Result<Slice> GenerateResponder::Encode(const InferResponse& response) const {
   for (const auto& [key, value] : response.parameters) add(key, value);
   for (const OutputTensor& output : response.outputs) {
     const std::string& name = model_->config().outputs[static_cast<size_t>(output.index)].name;
-    wire::JsonWriter writer(nullptr, kRoom);
+    wire::JsonWriter writer(nullptr);
     writer.String(name).Raw(":");
     PT_RETURN_IF_ERROR(WriteValue(output.tensor, name, &writer));
     members.emplace_back(name, std::string(writer.view()));
   }
   std::stable_sort(members.begin(), members.end(),
                    [](const Member& a, const Member& b) { return a.first < b.first; });
-  wire::JsonWriter writer(pool_, kRoom);
+  wire::JsonWriter writer(pool_);
   if (mode_ == GenerateMode::kStream) writer.Raw("data: ");
   writer.Raw("{");
   for (size_t i = 0; i < members.size(); ++i) {

@@ -13,8 +13,6 @@ namespace {
 
 using Parameter = inference::ModelRepositoryParameter;
 
-constexpr std::string_view kFilePrefix = "file:";
-
 // Answers with a message, or with why it can't be written.
 template <typename Message>
 void Answer(const Message& message, const LaterDone& done) {
@@ -33,12 +31,12 @@ Status ReadParameter(const std::string& name, const Parameter& parameter,
     request->config = parameter.string_param();
     return {};
   }
-  if (!name.starts_with(kFilePrefix)) return UnknownLoadParameter(name);
+  if (!name.starts_with(kFileParameter)) return UnknownLoadParameter(name);
   if (parameter.parameter_choice_case() != Parameter::kBytesParam) {
     return InvalidArgument("invalid value type for load parameter '" + name +
                            "', expected bytes_param.");
   }
-  request->files[name.substr(kFilePrefix.size())] = parameter.bytes_param();
+  request->files[name.substr(kFileParameter.size())] = parameter.bytes_param();
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/service.h"
@@ -16,6 +17,8 @@ namespace pt::api {
 
 // Uploaded bytes of one load in all, decoded.
 inline constexpr uint64_t kMaxUploadBytes = uint64_t{1} << 31;
+// How the parameter of an uploaded file begins; its path follows.
+inline constexpr std::string_view kFileParameter = "file:";
 
 // Errors, in Triton's words: Unsupported when a repository is named, Unavailable when this server
 // loads no models on request.

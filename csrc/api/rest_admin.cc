@@ -16,12 +16,6 @@ using wire::JsonValue;
 using wire::JsonWriter;
 using wire::UnableToParse;
 
-constexpr size_t kRoom = 512;
-
-void Refuse(RestCall& call, const Status& status) {
-  call.sink->Send(ErrorReply(status, kJsonType));
-}
-
 std::string_view FormatName(LogFormat format) {
   switch (format) {
     case LogFormat::kIso8601:
@@ -36,7 +30,7 @@ std::string_view FormatName(LogFormat format) {
 
 void SendLogging(RestCall& call) {
   const LogOptions options = call.service().logger()->options();
-  JsonWriter writer(call.context.pool, kRoom);
+  JsonWriter writer(call.context.pool);
   writer.Raw("{\"log_file\":").String(options.file);
   writer.Raw(",\"log_info\":").Bool(options.info);
   writer.Raw(",\"log_warning\":").Bool(options.warning);
@@ -106,7 +100,7 @@ void HandleUpdateLogging(RestCall& call) {
   Status status = document.Parse(call.body.view());
   LogOptions options = logger->options();
   if (status.ok()) status = ReadLogging(document.root(), &options);
-  if (!status.ok()) return Refuse(call, status);
+  if (!status.ok()) return Refuse(call.sink.get(), status);
   logger->Update(options);
   SendLogging(call);
 }

@@ -226,7 +226,7 @@ Status FillFromHeaders(RestCall& call, InferRequest* request, InferReplyPlan* pl
   return {};
 }
 
-void Refuse(RestCall& call, const Status& status, std::string_view content_type) {
+void RefuseInfer(RestCall& call, const Status& status, std::string_view content_type) {
   HttpReply reply = ErrorReply(status, content_type);
   if (status.code() == Code::kUnsupported && content_type == kPlainType) {
     reply.more_headers.emplace_back("Accept-Encoding", "gzip, deflate");
@@ -245,14 +245,14 @@ void HandleInfer(RestCall& call) {
         kPlainType));
   }
   Result<InferBody> body = SplitBody(call);
-  if (!body.ok()) return Refuse(call, body.status(), kPlainType);
+  if (!body.ok()) return RefuseInfer(call, body.status(), kPlainType);
   auto request = std::make_unique<InferRequest>(std::move(model).value(), nullptr);
   InferReplyPlan plan;
   plan.model = &request->model();
   plan.pool = call.context.pool;
   Status status = FillFromBody(call, *body, request.get(), &plan);
   if (status.ok()) status = FillFromHeaders(call, request.get(), &plan);
-  if (!status.ok()) return Refuse(call, status, kJsonType);
+  if (!status.ok()) return RefuseInfer(call, status, kJsonType);
   auto responder = MakeRef<RestInferResponder>(std::move(plan), call.sink);
   call.sink->CancelWith(responder);
   request->AnswerTo(std::move(responder));

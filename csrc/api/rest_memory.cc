@@ -17,8 +17,6 @@ using wire::JsonDocument;
 using wire::JsonValue;
 using wire::JsonWriter;
 
-constexpr size_t kRoom = 512;
-
 void Answer(RestCall& call, const Status& status) {
   call.sink->Send(status.ok() ? EmptyReply(200, kJsonType) : ErrorReply(status, kJsonType));
 }
@@ -116,7 +114,7 @@ void SendStatus(RestCall& call, RegionKind kind) {
     if (!listed.ok()) return Answer(call, listed.status());
     found = std::move(listed).value();
   }
-  JsonWriter writer(call.context.pool, kRoom);
+  JsonWriter writer(call.context.pool);
   writer.Raw("[");
   for (size_t i = 0; i < found.size(); ++i) {
     if (i > 0) writer.Raw(",");

@@ -12,7 +12,7 @@ namespace {
 
 using wire::JsonWriter;
 
-constexpr size_t kRoom = 1024;
+constexpr size_t kMetadataRoom = 1024;
 
 void WriteTensor(const TensorSpec& spec, bool has_batch, JsonWriter* writer) {
   writer->Raw("{\"name\":").String(spec.name);
@@ -69,7 +69,7 @@ void HandleReady(RestCall& call) {
 
 void HandleServerMetadata(RestCall& call) {
   const ServiceOptions& options = call.service().options();
-  JsonWriter writer(call.context.pool, kRoom);
+  JsonWriter writer(call.context.pool, kMetadataRoom);
   writer.Raw("{\"name\":").String(options.server_id);
   writer.Raw(",\"version\":").String(options.server_version).Raw(",\"extensions\":[");
   bool is_first = true;
@@ -87,7 +87,7 @@ void HandleModelMetadata(RestCall& call) {
   if (!model.ok()) return call.sink->Send(ErrorReply(model.status(), kJsonType));
   const ModelConfig& config = model->get()->config();
   const bool has_batch = config.max_batch_size > 0;
-  JsonWriter writer(call.context.pool, kRoom);
+  JsonWriter writer(call.context.pool, kMetadataRoom);
   writer.Raw("{\"name\":").String(config.name);
   WriteVersions(call, *model->get(), &writer);
   writer.Raw(",\"platform\":").String(config.platform.empty() ? config.backend : config.platform);

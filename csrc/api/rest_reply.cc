@@ -55,4 +55,8 @@ HttpReply ErrorReply(int status, std::string_view text, std::string_view content
   return reply;
 }
 
+void Refuse(HttpReplySink* sink, const Status& status) {
+  sink->Send(ErrorReply(status, kJsonType));
+}
+
 }  // namespace pt::api

@@ -26,5 +26,7 @@ HttpReply JsonReply(wire::JsonWriter&& writer);
 // {"error":"TEXT"} with the mapped status.
 HttpReply ErrorReply(const Status& status, std::string_view content_type);
 HttpReply ErrorReply(int status, std::string_view text, std::string_view content_type);
+// Sends such a reply, as JSON.
+void Refuse(HttpReplySink* sink, const Status& status);
 
 }  // namespace pt::api

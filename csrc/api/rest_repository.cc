@@ -17,13 +17,6 @@ using wire::JsonDocument;
 using wire::JsonValue;
 using wire::JsonWriter;
 
-constexpr size_t kRoom = 512;
-constexpr std::string_view kFilePrefix = "file:";
-
-void Refuse(HttpReplySink* sink, const Status& status) {
-  sink->Send(ErrorReply(status, kJsonType));
-}
-
 Result<bool> WantsReadyOnly(RestCall& call) {
   if (call.body.empty()) return false;
   JsonDocument document(call.service().options().max_json_depth);
@@ -36,7 +29,7 @@ Result<bool> WantsReadyOnly(RestCall& call) {
 }
 
 void SendIndex(const std::vector<repo::IndexEntry>& index, BlockPool* pool, HttpReplySink* sink) {
-  JsonWriter writer(pool, kRoom);
+  JsonWriter writer(pool);
   writer.Raw("[");
   bool is_first = true;
   for (const repo::IndexEntry& entry : index) {
@@ -56,7 +49,7 @@ void SendIndex(const std::vector<repo::IndexEntry>& index, BlockPool* pool, Http
 
 Status ReadParameter(const wire::JsonMember& member, uint64_t* uploaded,
                      repo::LoadRequest* request) {
-  const bool is_file = member.key.starts_with(kFilePrefix);
+  const bool is_file = member.key.starts_with(kFileParameter);
   if (member.key != "config" && !is_file) return UnknownLoadParameter(member.key);
   const Result<std::string_view> text = member.value.AsString();
   if (!text.ok()) {
@@ -74,7 +67,7 @@ Status ReadParameter(const wire::JsonMember& member, uint64_t* uploaded,
   }
   *uploaded += bytes->size();
   if (*uploaded > kMaxUploadBytes) return InvalidArgument("uploaded files exceed 2 GiB");
-  request->files[std::string(member.key.substr(kFilePrefix.size()))] = std::move(bytes).value();
+  request->files[std::string(member.key.substr(kFileParameter.size()))] = std::move(bytes).value();
   return {};
 }
 

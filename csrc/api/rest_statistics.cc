@@ -12,7 +12,7 @@ namespace {
 
 using wire::JsonWriter;
 
-constexpr size_t kRoom = 4096;
+constexpr size_t kStatisticsRoom = 4096;
 
 void WriteDuration(std::string_view key, const DurationStat& stat, JsonWriter* writer) {
   writer->Key(key).Raw("{\"count\":").Integer(stat.count);
@@ -82,7 +82,7 @@ std::string NotAvailable(const RestCall& call) {
 void HandleStatistics(RestCall& call) {
   std::string_view version = call.path.version;
   while (version.size() > 1 && version.front() == '0') version.remove_prefix(1);  // 01 is 1
-  JsonWriter writer(call.context.pool, kRoom);
+  JsonWriter writer(call.context.pool, kStatisticsRoom);
   writer.Raw("{\"model_stats\":[");
   bool is_first = true;
   call.service().repository().ForEachReady([&](Model& model) {

@@ -17,8 +17,6 @@ using wire::JsonDocument;
 using wire::JsonValue;
 using wire::JsonWriter;
 
-constexpr size_t kRoom = 512;
-
 using SetOne = Status (*)(std::string_view text, TraceUpdate* update);
 
 // null goes back to what is behind this setting.
@@ -77,7 +75,7 @@ void WriteOwn(const TraceOptions& options, const TraceValues& values, JsonWriter
 
 void SendSettings(RestCall& call, Tracer* tracer) {
   const TraceValues values = tracer->settings().Get(call.path.model);
-  JsonWriter writer(call.context.pool, kRoom);
+  JsonWriter writer(call.context.pool);
   writer.Raw("{\"trace_level\":[");
   bool is_first = true;
   for (const std::string_view level : LevelNames(values.level)) {
@@ -90,20 +88,16 @@ void SendSettings(RestCall& call, Tracer* tracer) {
   call.sink->Send(JsonReply(std::move(writer)));
 }
 
-void Refuse(RestCall& call, const Status& status) {
-  call.sink->Send(ErrorReply(status, kJsonType));
-}
-
 // Null: answered.
 Tracer* TracerFor(RestCall& call) {
   Tracer* const tracer = call.service().tracer();
   if (tracer == nullptr) {
-    Refuse(call, Unsupported("this server does not trace"));
+    Refuse(call.sink.get(), Unsupported("this server does not trace"));
     return nullptr;
   }
   const std::string_view model = call.path.model;
   if (model.empty() || call.service().FindModel(model, {}).ok()) return tracer;
-  Refuse(call, InvalidArgument("Request for unknown model : " + std::string(model)));
+  Refuse(call.sink.get(), InvalidArgument("Request for unknown model : " + std::string(model)));
   return nullptr;
 }
 
@@ -122,7 +116,7 @@ void HandleUpdateTraceSetting(RestCall& call) {
   TraceUpdate update;
   if (status.ok()) status = ReadUpdate(document.root(), &update);
   if (status.ok()) status = tracer->settings().Update(std::string(call.path.model), update);
-  if (!status.ok()) return Refuse(call, status);
+  if (!status.ok()) return Refuse(call.sink.get(), status);
   SendSettings(call, tracer);
 }
 

@@ -14,7 +14,6 @@ constexpr std::string_view kModels = "/models";
 constexpr std::string_view kInvoke = "/invoke";
 constexpr std::string_view kNotExplicit =
     "repository registration is not allowed if model control mode is not EXPLICIT";
-constexpr size_t kRoom = 256;
 
 struct Named {
   std::string name;
@@ -94,7 +93,7 @@ bool SageMakerModels::Handle(const HttpRequestHead& head, const Slice& body,
 }
 
 void SageMakerModels::List(HttpReplySink* sink) const {
-  wire::JsonWriter writer(nullptr, kRoom);
+  wire::JsonWriter writer(nullptr);
   writer.Raw("{\"models\":[");
   {
     MutexLock lock(&state_->mu);
@@ -110,7 +109,7 @@ void SageMakerModels::List(HttpReplySink* sink) const {
 }
 
 void SageMakerModels::Describe(std::string_view name, HttpReplySink* sink) const {
-  wire::JsonWriter writer(nullptr, kRoom);
+  wire::JsonWriter writer(nullptr);
   {
     MutexLock lock(&state_->mu);
     const auto at = state_->urls.find(name);

@@ -20,7 +20,7 @@
 namespace pt::api {
 namespace {
 
-constexpr size_t kRoom = 1024;
+constexpr size_t kTraceRoom = 1024;
 constexpr mode_t kMode = 0644;
 // Of text that waits for one write.
 constexpr size_t kMaxPending = size_t{1} << 20;
@@ -67,7 +67,7 @@ TensorView Readable(const TensorView& tensor) {
 
 // The elements, divided by commas; empty when the bytes are no such elements.
 std::string DataText(const Trace::Tensor& tensor) {
-  wire::JsonWriter writer(nullptr, kRoom);
+  wire::JsonWriter writer(nullptr, kTraceRoom);
   const TensorView readable = Readable(tensor.tensor);
   const bool is_written = TensorToJson(readable, tensor.name, &writer).ok() && writer.ok();
   const std::string_view text = writer.view();
@@ -99,7 +99,7 @@ bool WriteAll(int fd, std::string_view text, uint64_t offset) {
 
 std::string TraceToJson(Trace* trace) {
   const TraceSubject& subject = trace->subject;
-  wire::JsonWriter writer(nullptr, kRoom);
+  wire::JsonWriter writer(nullptr, kTraceRoom);
   WriteHead(subject, &writer);
   for (const Trace::Stamp& stamp : trace->TakeStamps()) {
     writer.Raw(",{\"id\":").Integer(subject.id);

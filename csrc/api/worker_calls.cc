@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/inner_call.h"
+#include "api/repository_calls.h"
 #include "wire/json_reader.h"
 #include "wire/json_writer.h"
 
@@ -14,7 +15,6 @@ namespace {
 using wire::JsonValue;
 
 constexpr int kMaxDepth = 16;
-constexpr std::string_view kFilePrefix = "file:";
 
 struct Context {
   uint64_t worker = 0;
@@ -56,12 +56,12 @@ void LoadModel(const Context& context, JsonValue root, CallFiles files, CallRepl
   }
   std::map<std::string, std::string> by_path;
   for (auto& [path, bytes] : files) {
-    if (config->empty() || path.substr(0, kFilePrefix.size()) != kFilePrefix) {
+    if (config->empty() || path.substr(0, kFileParameter.size()) != kFileParameter) {
       return reply(InvalidArgument("failed to load model '" + *name +
                                    "', files should be a dictionary of file paths and file "
                                    "contents"));
     }
-    by_path[path.substr(kFilePrefix.size())] = std::move(bytes);
+    by_path[path.substr(kFileParameter.size())] = std::move(bytes);
   }
   std::optional<std::string> replaced;
   if (!config->empty()) replaced = *config;

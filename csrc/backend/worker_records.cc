@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "infer/execution_record.h"
+
 namespace pt::backend {
 namespace {
-
-uint64_t Nanoseconds(Duration duration) {
-  return duration.count() > 0 ? static_cast<uint64_t>(duration.count()) : 0;
-}
 
 Duration Smooth(Duration before, Duration now) { return before - before / 4 + now / 4; }
 

@@ -10,13 +10,13 @@
 
 #include "base/copy_count.h"
 #include "base/mutex.h"
+#include "base/pages.h"
 #include "base/shared_region.h"
 
 namespace pt {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kSmallestClass = 256;
 // Four classes an octave: at most 19 % of a block is not asked for.
 constexpr int kClassesPerOctave = 4;

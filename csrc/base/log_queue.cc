@@ -10,7 +10,7 @@ namespace {
 // How long lines may gather under load: 20 wake-ups a second cost nothing, and nobody reads faster.
 constexpr std::chrono::milliseconds kGather{50};
 // Bounds memory when lines are long: a line of a Python traceback has tens of kilobytes.
-constexpr size_t kMaxBytes = size_t{8} << 20;
+constexpr size_t kMaxQueuedBytes = size_t{8} << 20;
 constexpr size_t kMaxText = size_t{64} << 10;
 
 struct Header {
@@ -66,7 +66,7 @@ void LogQueue::Push(const LogLine& line) {
   {
     MutexLock lock(&mu_);
     while (lines_ >= max_lines_ ||
-           (lines_ > 0 && bytes_.size() - head_ + header.size() > kMaxBytes)) {
+           (lines_ > 0 && bytes_.size() - head_ + header.size() > kMaxQueuedBytes)) {
       DropOldest();
     }
     bytes_.append(reinterpret_cast<const char*>(&header), sizeof header);
@@ -75,7 +75,8 @@ void LogQueue::Push(const LogLine& line) {
     bytes_.append(line.message.substr(0, header.message));
     ++lines_;
     ++pushed_count_;
-    const bool is_half_full = lines_ >= max_lines_ / 2 || bytes_.size() - head_ >= kMaxBytes / 2;
+    const bool is_half_full =
+        lines_ >= max_lines_ / 2 || bytes_.size() - head_ >= kMaxQueuedBytes / 2;
     must_wake = is_waiting_ || (is_half_full && !is_urgent_);
     is_urgent_ |= is_half_full;
     is_waiting_ = false;

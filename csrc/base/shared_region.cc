@@ -8,11 +8,11 @@
 #include <cstring>
 #include <string>
 
+#include "base/pages.h"
+
 namespace pt {
 namespace {
 
-constexpr size_t kPage = 4096;
-constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kSmallest = size_t{1} << 30;
 
 size_t RoundUp(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }

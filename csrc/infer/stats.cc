@@ -1,7 +1,8 @@
 #include "infer/stats.h"
 
-#include <algorithm>
 #include <chrono>
+
+#include "infer/execution_record.h"
 
 namespace pt {
 namespace {
@@ -9,10 +10,6 @@ namespace {
 uint64_t NowMs() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
-
-uint64_t Nanoseconds(Duration taken) {
-  return static_cast<uint64_t>(std::max<int64_t>(0, taken.count()));
 }
 
 }  // namespace

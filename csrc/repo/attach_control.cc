@@ -7,12 +7,12 @@
 namespace pt::repo {
 namespace {
 
-constexpr int kMaxDepth = 100;
+constexpr int kMaxConfigDepth = 100;
 
 bool NamesRemoteBackend(const std::string& config) {
   // Most configurations don't have the word in them: they are not parsed twice.
   if (config.find(kRemoteBackend) == std::string::npos) return false;
-  wire::JsonDocument document(kMaxDepth);
+  wire::JsonDocument document(kMaxConfigDepth);
   if (!document.Parse(config).ok() || !document.root().is_object()) return false;
   const wire::JsonValue backend = document.root().Find("backend");
   if (!backend) return false;

@@ -53,14 +53,14 @@ Result<ConfigFile> FindIn(const std::string& dir, const std::string& stem) {
   return found;
 }
 
-// Every symbolic link resolved. Errors: Internal as in OpenFailure.
+}  // namespace
+
 Result<std::string> RealPath(const std::string& path) {
+  if (path.find('\0') != std::string::npos) return OpenFailure(path, Reason(ENOENT));
   const std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), &free);
   if (real == nullptr) return OpenFailure(path, Reason(errno));
   return std::string(real.get());
 }
-
-}  // namespace
 
 Result<std::string> ReadWholeFile(const std::string& path, size_t max_bytes) {
   // Without O_NONBLOCK a named pipe would wait for its writer.

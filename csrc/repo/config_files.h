@@ -24,6 +24,9 @@ struct ConfigFile {
   ConfigFormat format = ConfigFormat::kText;
 };
 
+// Every symbolic link resolved. Errors: Internal, as ReadWholeFile's.
+Result<std::string> RealPath(const std::string& path);
+
 // configs/<config_name>.* when there is one, else config.*. Errors: InvalidArgument when two files
 // claim to be the configuration, or for a config name that is no file name.
 Result<ConfigFile> FindConfigFile(const ConfigPlace& place);

@@ -28,14 +28,14 @@ struct Frame {
   std::set<std::string, std::less<>> keys;
 };
 
-class Event {
+class YamlEvent {
  public:
-  explicit Event(yaml_parser_t* parser) : is_read_(yaml_parser_parse(parser, &event_) != 0) {}
-  ~Event() {
+  explicit YamlEvent(yaml_parser_t* parser) : is_read_(yaml_parser_parse(parser, &event_) != 0) {}
+  ~YamlEvent() {
     if (is_read_) yaml_event_delete(&event_);
   }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
+  YamlEvent(const YamlEvent&) = delete;
+  YamlEvent& operator=(const YamlEvent&) = delete;
 
   bool is_read() const { return is_read_; }
   const yaml_event_t& get() const { return event_; }
@@ -70,20 +70,20 @@ bool IsNull(std::string_view text) {
 
 class Converter {
  public:
-  Status Take(const Event& event);
+  Status Take(const YamlEvent& event);
   bool is_complete() const { return is_complete_; }
   std::string text() const { return std::string(json_.view()); }
 
  private:
-  Status Refuse(const Event& event, std::string text) const {
+  Status Refuse(const YamlEvent& event, std::string text) const {
     return At(event.get().start_mark, std::move(text));
   }
-  Status Open(const Event& event, bool is_list);
+  Status Open(const YamlEvent& event, bool is_list);
   void Close(std::string_view bracket);
-  Status TakeScalar(const Event& event);
-  Status TakeKey(const Event& event);
-  Status TakeValue(const Event& event);
-  Status WritePlain(const Event& event, const FieldDescriptor& field);
+  Status TakeScalar(const YamlEvent& event);
+  Status TakeKey(const YamlEvent& event);
+  Status TakeValue(const YamlEvent& event);
+  Status WritePlain(const YamlEvent& event, const FieldDescriptor& field);
   void Separate();
   // A value ended: the next thing in its mapping is a key.
   void EndValue() {
@@ -96,7 +96,7 @@ class Converter {
   bool is_complete_ = false;
 };
 
-Status Converter::Take(const Event& event) {
+Status Converter::Take(const YamlEvent& event) {
   switch (event.get().type) {
     case YAML_DOCUMENT_START_EVENT:
       if (has_root_) return Refuse(event, "expected one YAML document, got a second one");
@@ -130,7 +130,7 @@ void Converter::Separate() {
 }
 
 // The schema bounds the depth: it does not contain itself, and nothing else is let in.
-Status Converter::Open(const Event& event, bool is_list) {
+Status Converter::Open(const YamlEvent& event, bool is_list) {
   Frame next;
   if (frames_.empty()) {
     if (is_list) return Refuse(event, "expected the fields of a configuration, got a list");
@@ -170,7 +170,7 @@ void Converter::Close(std::string_view bracket) {
   EndValue();
 }
 
-Status Converter::TakeScalar(const Event& event) {
+Status Converter::TakeScalar(const YamlEvent& event) {
   if (frames_.empty()) {
     // An empty document is an empty configuration.
     if (!IsNull(event.text())) return Refuse(event, "expected the fields of a configuration");
@@ -183,7 +183,7 @@ Status Converter::TakeScalar(const Event& event) {
   return TakeValue(event);
 }
 
-Status Converter::TakeKey(const Event& event) {
+Status Converter::TakeKey(const YamlEvent& event) {
   Frame& frame = frames_.back();
   const std::string key(event.text());
   if (!frame.keys.insert(key).second) return Refuse(event, "'" + key + "' is given twice");
@@ -206,7 +206,7 @@ Status Converter::TakeKey(const Event& event) {
   return {};
 }
 
-Status Converter::TakeValue(const Event& event) {
+Status Converter::TakeValue(const YamlEvent& event) {
   Frame& frame = frames_.back();
   if (frame.kind == Frame::Kind::kList) Separate();
   const FieldDescriptor& field = *frame.field;
@@ -222,7 +222,7 @@ Status Converter::TakeValue(const Event& event) {
   return {};
 }
 
-Status Converter::WritePlain(const Event& event, const FieldDescriptor& field) {
+Status Converter::WritePlain(const YamlEvent& event, const FieldDescriptor& field) {
   const std::string_view text = event.text();
   const std::string got = "'" + field.name() + "' expects %, got '" + std::string(text) + "'";
   const auto refuse = [&](std::string_view expected) {
@@ -278,7 +278,7 @@ Result<std::string> YamlToJson(std::string_view yaml) {
                                yaml.size());
   Converter converter;
   while (!converter.is_complete()) {
-    const Event event(&parser.get);
+    const YamlEvent event(&parser.get);
     if (!event.is_read()) return ParserError(parser.get);
     PT_RETURN_IF_ERROR(converter.Take(event));
   }

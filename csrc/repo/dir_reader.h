@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@
 #include "base/status.h"
 
 namespace pt::repo {
+
+// Directories inside of directories that a model's files may have.
+inline constexpr size_t kMaxDirDepth = 64;
 
 struct DirEntry {
   std::string name;

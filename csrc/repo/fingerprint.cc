@@ -13,7 +13,6 @@ namespace {
 
 // A model's files are few; more than this is a link that leads out into a whole file system.
 constexpr int kMaxEntries = 1000000;
-constexpr size_t kMaxDepth = 64;
 
 bool IsConfig(std::string_view name) {
   return name == "config.pbtxt" || name == "config.json" || name == "config.yaml" ||
@@ -104,8 +103,8 @@ class Walker {
     if (std::find(inside_.begin(), inside_.end(), self) != inside_.end()) {
       return Internal("expected a tree, got links that lead in circles at " + path);
     }
-    if (inside_.size() >= kMaxDepth) {
-      return Internal("expected at most " + std::to_string(kMaxDepth) +
+    if (inside_.size() >= kMaxDirDepth) {
+      return Internal("expected at most " + std::to_string(kMaxDirDepth) +
                       " levels of directories, got more at " + path);
     }
     inside_.push_back(self);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "repo/config_files.h"
 #include "repo/dir_reader.h"
 
 namespace pt::repo {
@@ -15,19 +16,12 @@ Status NotFoundAt(const std::string& url) {
   return InvalidArgument("failed to register '" + url + "', repository not found");
 }
 
-std::optional<std::string> RealPath(const std::string& path) {
-  if (path.find('\0') != std::string::npos) return std::nullopt;
-  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
-                                                         &std::free);
-  return real == nullptr ? std::nullopt : std::optional<std::string>(real.get());
-}
-
 // Where `url` leads, links followed.
 Result<std::string> FindRepository(const std::string& root, const std::string& url) {
   const auto top = RealPath(root);
   const auto path = RealPath(url);
-  if (!path) return NotFoundAt(url);
-  if (top && path->starts_with(*top + "/")) return *path;
+  if (!path.ok()) return NotFoundAt(url);
+  if (top.ok() && path->starts_with(*top + "/")) return *path;
   return InvalidArgument("failed to register '" + url + "', expected a directory in '" + root +
                          "'");
 }

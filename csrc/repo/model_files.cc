@@ -25,7 +25,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "pytriton-models-";
 constexpr std::string_view kLockName = ".lock";
 constexpr mode_t kPrivateDir = 0700;
-constexpr size_t kMaxDepth = 64;
 
 void RemoveTree(const std::string& path) {
   std::error_code ignored;  // what can't be removed is swept by a later server
@@ -115,7 +114,7 @@ class Copier {
     if (entry.is_file()) return CopyFile(from, to, control_);
     if (!entry.is_directory()) return {};
     const std::pair<dev_t, ino_t> self{entry.info.st_dev, entry.info.st_ino};
-    if (inside_.size() >= kMaxDepth ||
+    if (inside_.size() >= kMaxDirDepth ||
         std::find(inside_.begin(), inside_.end(), self) != inside_.end()) {
       return Internal("expected a tree, got links that lead in circles at " + from);
     }

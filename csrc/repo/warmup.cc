@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "infer/execution_record.h"
 #include "infer/validate.h"
 #include "repo/warmup_sample.h"
 #include "wire/proto/model_config.pb.h"
@@ -42,30 +43,15 @@ class Answer final : public Responder {
   bool is_final_ GUARDED_BY(mu_) = false;
 };
 
-uint64_t Nanoseconds(Duration duration) {
-  return static_cast<uint64_t>(std::max<int64_t>(0, duration.count()));
-}
-
 void CountExecution(const Batch& batch, const ExecutionTimes& times, ModelStats* stats) {
   const TimePoint ended = std::chrono::steady_clock::now();
   ExecutionRecord record;
   record.batch_size = static_cast<uint64_t>(batch.size);
   record.requests = 1;
-  record.compute_input_ns = Nanoseconds(times.input_end - batch.started);
-  record.compute_infer_ns = Nanoseconds(times.infer_end - times.input_end);
-  record.compute_output_ns = Nanoseconds(ended - times.infer_end);
+  AddTimes(times, batch.started, ended, &record);
   // A request that left the batch counts by itself.
   if (batch.requests.front() != nullptr) {
-    const uint64_t taken = Nanoseconds(ended - batch.started);
-    if (batch.responses.front().status.ok()) {
-      record.succeeded = 1;
-      record.succeeded_size = static_cast<uint64_t>(batch.size);
-      record.success_ns = taken;
-      record.success_us = taken / 1000;
-    } else {
-      record.failed = 1;
-      record.fail_ns = taken;
-    }
+    AddEnded(batch.size, ended - batch.started, batch.responses.front().status.ok(), &record);
   }
   stats->AddExecution(record);
 }

@@ -3,32 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "infer/execution_record.h"
+
 namespace pt::schedule {
 namespace {
-
-uint64_t Nanoseconds(Duration duration) {
-  return duration.count() > 0 ? static_cast<uint64_t>(duration.count()) : 0;
-}
-
-void AddTimes(const ExecutionTimes& times, TimePoint ended, Batch* batch) {
-  ExecutionRecord& record = batch->record;
-  record.compute_input_ns = Nanoseconds(times.input_end - batch->started);
-  record.compute_infer_ns = Nanoseconds(times.infer_end - times.input_end);
-  record.compute_output_ns = Nanoseconds(ended - times.infer_end);
-}
-
-void AddEnded(const InferRequest& request, bool is_ok, TimePoint ended, ExecutionRecord* record) {
-  const uint64_t taken = Nanoseconds(ended - request.arrival);
-  if (is_ok) {
-    ++record->succeeded;
-    record->succeeded_size += static_cast<uint64_t>(request.batch_size);
-    record->success_ns += taken;
-    record->success_us += taken / 1000;
-  } else {
-    ++record->failed;
-    record->fail_ns += taken;
-  }
-}
 
 // What a model made of memory that was taken away under it is no answer.
 void CheckRegions(Batch* batch) {
@@ -100,10 +78,11 @@ Duration ExecuteBatch(BackendInstance* instance, const Clock& clock, Batch* batc
   if (!traced.empty()) traced.MarkExecution(*batch, times, ended);
 
   if (batch->is_handed_over) return ended - batch->started;
-  AddTimes(times, ended, batch);
+  AddTimes(times, batch->started, ended, &record);
   for (size_t i = 0; i < batch->requests.size(); ++i) {
     if (batch->requests[i] == nullptr) continue;
-    AddEnded(*batch->requests[i], batch->responses[i].status.ok(), ended, &record);
+    const InferRequest& request = *batch->requests[i];
+    AddEnded(request.batch_size, ended - request.arrival, batch->responses[i].status.ok(), &record);
   }
   stats.AddExecution(record);
   return ended - batch->started;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "infer/execution_record.h"
+
 namespace pt::schedule {
 namespace {
 
@@ -73,10 +75,6 @@ InferResponse CopyOf(const InferResponse& response) {
         {output.index, {tensor.type, tensor.shape, Slice::Copy(tensor.data.view())}});
   }
   return copy;
-}
-
-uint64_t Nanoseconds(Duration taken) {
-  return taken.count() > 0 ? static_cast<uint64_t>(taken.count()) : 0;
 }
 
 }  // namespace

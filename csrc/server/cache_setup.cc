@@ -18,7 +18,7 @@ struct CacheSetting {
   std::string_view value;
 };
 
-Result<CacheSetting> ParseSetting(std::string_view text) {
+Result<CacheSetting> ParseCacheSetting(std::string_view text) {
   const size_t comma = text.find(',');
   if (comma == 0 || comma == std::string_view::npos) {
     return InvalidArgument(
@@ -50,7 +50,7 @@ Result<uint64_t> ReadCacheConfig(const std::vector<std::string>& texts,
   std::string_view size;
   std::string_view cache;
   for (const std::string& text : texts) {
-    PT_ASSIGN_OR_RETURN(const CacheSetting setting, ParseSetting(text));
+    PT_ASSIGN_OR_RETURN(const CacheSetting setting, ParseCacheSetting(text));
     if (!cache.empty() && cache != setting.cache) {
       return InvalidArgument(
           "found multiple cache configurations, but only a single cache is currently supported");

@@ -11,8 +11,6 @@ namespace pt::server {
 namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-// Answers a client does not read while it goes on receiving a stream; then it is cut off.
-constexpr size_t kMaxUnread = 64 << 20;
 // Most answers are there sooner than a client that half-closed is asked whether it still listens.
 constexpr Duration kProbeDelay = std::chrono::milliseconds(10);
 

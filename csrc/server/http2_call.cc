@@ -3,14 +3,9 @@
 #include <utility>
 
 #include "server/http2_connection.h"
+#include "server/protocol.h"
 
 namespace pt::server {
-namespace {
-
-// Answers that a client does not read while it goes on receiving a stream; then it is cut off.
-constexpr size_t kMaxUnread = 64 << 20;
-
-}  // namespace
 
 Http2Call::Http2Call(Http2Protocol* protocol)
     : connection_(protocol->connection()), protocol_(protocol) {

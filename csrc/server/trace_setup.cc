@@ -31,7 +31,7 @@ Status InvalidMode(std::string_view mode) {
                          R"(. Available options are "triton" and "opentelemetry")");
 }
 
-Result<TraceSetting> ParseSetting(std::string_view text) {
+Result<TraceSetting> ParseTraceSetting(std::string_view text) {
   const size_t equals = text.find('=');
   const size_t comma = text.substr(0, equals).find(',');
   TraceSetting setting;
@@ -112,7 +112,7 @@ Status ReadOpenTelemetry(const TraceSetting& setting, TraceOptions* options) {
 }
 
 Status ReadOne(std::string_view text, TraceOptions* options) {
-  PT_ASSIGN_OR_RETURN(const TraceSetting setting, ParseSetting(text));
+  PT_ASSIGN_OR_RETURN(const TraceSetting setting, ParseTraceSetting(text));
   if (setting.mode == kTriton) return ReadTriton(setting, options);
   if (setting.mode == kOpenTelemetry) return ReadOpenTelemetry(setting, options);
   return ReadCommon(setting, options);

@@ -16,7 +16,7 @@ constexpr size_t kMaxDigits = 17;                      // shortest round-trip fo
 
 bool NeedsEscape(uint8_t byte) { return byte < 0x20 || byte == '"' || byte == '\\'; }
 
-char* Put(std::string_view text, char* out) {
+char* PutText(std::string_view text, char* out) {
   std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
@@ -30,17 +30,17 @@ char* PutZeros(int count, char* out) {
 char* LayOut(std::string_view digits, int point, char* out) {
   const int count = static_cast<int>(digits.size());
   if (count <= point && point <= kMaxPlainDigits) {
-    return Put(".0", PutZeros(point - count, Put(digits, out)));
+    return PutText(".0", PutZeros(point - count, PutText(digits, out)));
   }
   if (0 < point && point <= kMaxPlainDigits) {
     const size_t whole = static_cast<size_t>(point);
-    return Put(digits.substr(whole), Put(".", Put(digits.substr(0, whole), out)));
+    return PutText(digits.substr(whole), PutText(".", PutText(digits.substr(0, whole), out)));
   }
   if (kMinPlainExponent < point && point <= 0) {
-    return Put(digits, PutZeros(-point, Put("0.", out)));
+    return PutText(digits, PutZeros(-point, PutText("0.", out)));
   }
-  out = Put(digits.substr(0, 1), out);
-  if (count > 1) out = Put(digits.substr(1), Put(".", out));
+  out = PutText(digits.substr(0, 1), out);
+  if (count > 1) out = PutText(digits.substr(1), PutText(".", out));
   *out++ = 'e';
   return std::to_chars(out, out + 5, point - 1).ptr;
 }
@@ -56,16 +56,16 @@ char* WriteJsonInteger(uint64_t value, char* out) {
 }
 
 char* WriteJsonDouble(double value, char* out) {
-  if (std::isnan(value)) return Put("NaN", out);
+  if (std::isnan(value)) return PutText("NaN", out);
   if (std::signbit(value)) {
     *out++ = '-';
     value = -value;
   }
-  if (std::isinf(value)) return Put("Infinity", out);
+  if (std::isinf(value)) return PutText("Infinity", out);
   if (value < kExactIntegers) {
     // Many tensors hold whole numbers; these need no search for the shortest form.
     const auto whole = static_cast<uint64_t>(value);
-    if (static_cast<double>(whole) == value) return Put(".0", WriteJsonInteger(whole, out));
+    if (static_cast<double>(whole) == value) return PutText(".0", WriteJsonInteger(whole, out));
   }
   // "d.ddde-05": the shortest digits that read back as the same double.
   char text[kMaxJsonDouble];
@@ -111,7 +111,7 @@ char* JsonWriter::WriteEscape(uint8_t byte, char* out) {
     return out;
   }
   constexpr std::string_view kHex = "0123456789ABCDEF";
-  out = Put("u00", out);
+  out = PutText("u00", out);
   *out++ = kHex[byte >> 4];
   *out++ = kHex[byte & 15];
   return out;

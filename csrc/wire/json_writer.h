@@ -27,8 +27,8 @@ char* WriteJsonDouble(double value, char* out);
 
 class JsonWriter {
  public:
-  // `pool` null: from the heap. `expected`: bytes to start with.
-  JsonWriter(BlockPool* pool, size_t expected);
+  // `pool` null: from the heap. `expected`: bytes to start with; it grows.
+  explicit JsonWriter(BlockPool* pool, size_t expected = 512);
 
   // Room for `count` more bytes; where they go. Commit says how far they went. Null without memory:
   // then nothing is written any more and ok() is false.

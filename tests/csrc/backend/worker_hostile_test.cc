@@ -19,7 +19,7 @@ using testing::FakeResponder;
 using testing::Spec;
 
 constexpr size_t kMappedRing = (size_t{128} << 10) + 2 * WorkerRing::kRingBytes;
-constexpr size_t kSpace = size_t{1} << 30;
+constexpr size_t kResults = size_t{1} << 30;
 
 std::shared_ptr<WorkerRing> MakeRing() {
   auto ring = WorkerRing::Create();
@@ -81,8 +81,8 @@ TEST(WorkerHostileTest, ARingOfGarbageIsReadAndWrittenWithoutHarm) {
 class HostileMessages : public ::testing::Test {
  protected:
   HostileMessages() {
-    auto region = SharedRegion::Create("pool", kSpace, SharedRegion::Access::kReadWrite);
-    auto results = SharedRegion::Create("results", kSpace, SharedRegion::Access::kRead);
+    auto region = SharedRegion::Create("pool", kResults, SharedRegion::Access::kReadWrite);
+    auto results = SharedRegion::Create("results", kResults, SharedRegion::Access::kRead);
     EXPECT_TRUE(region.ok() && results.ok());
     pool_ = std::make_unique<BlockPool>(size_t{64} << 20, *region);
     results_ = *results;
@@ -186,9 +186,9 @@ TEST_F(HostileMessages, AlteredResponsesReachOnlyMemoryThatIsTheirs) {
 TEST_F(HostileMessages, OffsetsOutsideAreRefused) {
   uint32_t sequence = 0;
   for (const Place place : {Place::kResponse, Place::kInput}) {
-    for (const uint64_t offset : {uint64_t{kSpace}, uint64_t{kSpace} - 60, uint64_t{32768 - 60},
+    for (const uint64_t offset : {uint64_t{kResults}, uint64_t{kResults} - 60, uint64_t{32768 - 60},
                                   UINT64_MAX - 8, uint64_t{1} << 63}) {
-      if (place == Place::kResponse && offset < kSpace - 64) continue;
+      if (place == Place::kResponse && offset < kResults - 64) continue;
       std::string message = Enter(++sequence, place);
       const size_t at = message.size() - 8 - 8 - 8;  // before size and one dimension
       message.replace(at, 8, reinterpret_cast<const char*>(&offset), 8);

@@ -9,7 +9,7 @@
 namespace pt {
 namespace {
 
-LogLine Line(std::string_view message) {
+LogLine MakeLine(std::string_view message) {
   return {std::chrono::system_clock::time_point{}, LogLevel::kWarning, "a.cc:1", "id", message};
 }
 
@@ -22,7 +22,7 @@ std::vector<std::string> Messages(LogBatch* batch) {
 
 TEST(LogQueueTest, KeepsEveryPartOfALine) {
   LogQueue queue(10);
-  queue.Push(Line("hello"));
+  queue.Push(MakeLine("hello"));
   LogBatch batch;
   ASSERT_TRUE(queue.Take(&batch));
   LogLine line;
@@ -36,12 +36,12 @@ TEST(LogQueueTest, KeepsEveryPartOfALine) {
 
 TEST(LogQueueTest, DropsTheOldestAndCountsThem) {
   LogQueue queue(3);
-  for (const char* message : {"1", "2", "3", "4", "5"}) queue.Push(Line(message));
+  for (const char* message : {"1", "2", "3", "4", "5"}) queue.Push(MakeLine(message));
   LogBatch batch;
   ASSERT_TRUE(queue.Take(&batch));
   EXPECT_EQ(batch.dropped(), 2u);
   EXPECT_EQ(Messages(&batch), (std::vector<std::string>{"3", "4", "5"}));
-  queue.Push(Line("6"));
+  queue.Push(MakeLine("6"));
   ASSERT_TRUE(queue.Take(&batch));
   EXPECT_EQ(batch.dropped(), 0u);
   EXPECT_EQ(Messages(&batch), std::vector<std::string>{"6"});
@@ -50,7 +50,7 @@ TEST(LogQueueTest, DropsTheOldestAndCountsThem) {
 TEST(LogQueueTest, BoundsMemoryOfLongLines) {
   LogQueue queue(100000);
   const std::string longest(1 << 20, 'x');
-  for (int i = 0; i < 1000; ++i) queue.Push(Line(longest));
+  for (int i = 0; i < 1000; ++i) queue.Push(MakeLine(longest));
   LogBatch batch;
   ASSERT_TRUE(queue.Take(&batch));
   EXPECT_GT(batch.dropped(), 800u);
@@ -61,7 +61,7 @@ TEST(LogQueueTest, BoundsMemoryOfLongLines) {
 
 TEST(LogQueueTest, GivesWhatIsLeftAfterClose) {
   LogQueue queue(10);
-  queue.Push(Line("last"));
+  queue.Push(MakeLine("last"));
   queue.Close();
   LogBatch batch;
   ASSERT_TRUE(queue.Take(&batch));
@@ -80,7 +80,7 @@ TEST(LogQueueTest, FlushWaitsForTheWriter) {
     }
   });
   for (int i = 1; i <= 20; ++i) {
-    queue.Push(Line("x"));
+    queue.Push(MakeLine("x"));
     queue.Flush();
     EXPECT_EQ(written, i);
   }
@@ -93,7 +93,7 @@ TEST(LogQueueTest, ManyPushersLoseNothingThatFits) {
   std::vector<std::thread> pushers;
   for (int t = 0; t < 4; ++t) {
     pushers.emplace_back([&queue] {
-      for (int i = 0; i < 1000; ++i) queue.Push(Line("x"));
+      for (int i = 0; i < 1000; ++i) queue.Push(MakeLine("x"));
     });
   }
   size_t taken = 0;

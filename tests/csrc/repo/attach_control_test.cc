@@ -32,7 +32,7 @@ class Inner final : public ModelControl {
   std::vector<std::string> unloaded;
 };
 
-LoadRequest Wish(std::string config) {
+LoadRequest LoadOf(std::string config) {
   LoadRequest request;
   request.name = "m";
   request.config = std::move(config);
@@ -50,7 +50,7 @@ UnloadDone NoteEnd(std::vector<Status>* answers) {
 TEST(AttachControl, AsksForRemoteModelsAndAnswersTheirClients) {
   AttachControl control(nullptr);
   std::vector<Status> answers;
-  control.Load(Wish(kRemote), Note(&answers));
+  control.Load(LoadOf(kRemote), Note(&answers));
   EXPECT_TRUE(answers.empty());
   const auto ask = control.Next();
   ASSERT_TRUE(ask);
@@ -67,10 +67,10 @@ TEST(AttachControl, HandsOtherLoadsOn) {
   Inner inner;
   AttachControl control(&inner);
   std::vector<Status> answers;
-  control.Load(Wish(R"({"backend":"python","parameters":{"x":"pytriton_remote"}})"),
+  control.Load(LoadOf(R"({"backend":"python","parameters":{"x":"pytriton_remote"}})"),
                Note(&answers));
-  control.Load(Wish(R"({"backend":["pytriton_remote"]})"), Note(&answers));
-  control.Load(Wish(R"(pytriton_remote)"), Note(&answers));
+  control.Load(LoadOf(R"({"backend":["pytriton_remote"]})"), Note(&answers));
+  control.Load(LoadOf(R"(pytriton_remote)"), Note(&answers));
   LoadRequest plain;
   plain.name = "m";
   control.Load(plain, Note(&answers));
@@ -83,7 +83,7 @@ TEST(AttachControl, HandsOtherLoadsOn) {
 TEST(AttachControl, RefusesOtherLoadsWithoutRepositories) {
   AttachControl control(nullptr);
   std::vector<Status> answers;
-  control.Load(Wish("{}"), Note(&answers));
+  control.Load(LoadOf("{}"), Note(&answers));
   control.Unload("m", NoteEnd(&answers));
   ASSERT_EQ(answers.size(), 2U);
   EXPECT_EQ(answers[0].code(), Code::kUnavailable);
@@ -96,7 +96,7 @@ TEST(AttachControl, UnloadsOfAttachedNamesAreAsks) {
   Inner inner;
   AttachControl control(&inner);
   std::vector<Status> answers;
-  control.Load(Wish(kRemote), Note(&answers));
+  control.Load(LoadOf(kRemote), Note(&answers));
   control.Answer(control.Next()->id, {});
   control.Unload("m", NoteEnd(&answers));
   EXPECT_TRUE(inner.unloaded.empty());
@@ -113,7 +113,7 @@ TEST(AttachControl, ForgetsWhatHasGoneByItself) {
   Inner inner;
   AttachControl control(&inner);
   std::vector<Status> answers;
-  control.Load(Wish(kRemote), Note(&answers));
+  control.Load(LoadOf(kRemote), Note(&answers));
   control.Answer(control.Next()->id, {});
   control.Forget("m");
   control.Unload("m", NoteEnd(&answers));
@@ -123,12 +123,12 @@ TEST(AttachControl, ForgetsWhatHasGoneByItself) {
 TEST(AttachControl, CloseRefusesWhatWaitsAndWakesTheTaker) {
   AttachControl control(nullptr);
   std::vector<Status> answers;
-  control.Load(Wish(kRemote), Note(&answers));
+  control.Load(LoadOf(kRemote), Note(&answers));
   ASSERT_TRUE(control.Next());
   std::thread taker([&control] { EXPECT_FALSE(control.Next()); });
   control.Close();
   taker.join();
-  control.Load(Wish(kRemote), Note(&answers));
+  control.Load(LoadOf(kRemote), Note(&answers));
   ASSERT_EQ(answers.size(), 2U);
   EXPECT_EQ(answers[0].message(), "the server is stopping");
   EXPECT_EQ(answers[1].message(), "the server is stopping");

@@ -22,6 +22,8 @@
 
 namespace pt::repo::testing {
 
+using namespace pt::testing;  // one word for both, whichever is in sight
+
 // Doors by name, closed at first; all open when it goes.
 class Gates {
  public:

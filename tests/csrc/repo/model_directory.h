@@ -10,7 +10,11 @@
 
 #include "repo/config_document.h"
 
+namespace pt::testing {}
+
 namespace pt::repo::testing {
+
+using namespace pt::testing;  // one word for both, whichever is in sight
 
 class ModelDirectory {
  public:

@@ -42,7 +42,7 @@ class ModelFilesTest : public ::testing::Test {
   ::pt::testing::Scratch scratch_;
 };
 
-using Names = std::set<std::string>;
+using NameSet = std::set<std::string>;
 
 TEST_F(ModelFilesTest, CopiesTheVersionsThatAreAskedForAndWhatTheyShare) {
   for (const char* file : {"m/config.pbtxt", "m/labels.txt", "m/1/a", "m/1/deep/b", "m/2/a",
@@ -52,7 +52,7 @@ TEST_F(ModelFilesTest, CopiesTheVersionsThatAreAskedForAndWhatTheyShare) {
   const auto area = MakeArea();
   const auto files = area->Copy(scratch_.Path("m"), {1}, nullptr);
   ASSERT_TRUE(files.ok());
-  EXPECT_EQ(FilesBelow((*files)->dir()), (Names{"config.pbtxt", "labels.txt", "1/a", "1/deep/b"}));
+  EXPECT_EQ(FilesBelow((*files)->dir()), (NameSet{"config.pbtxt", "labels.txt", "1/a", "1/deep/b"}));
   EXPECT_EQ(fs::path((*files)->dir()).filename(), "m");
   EXPECT_EQ(scratch_.Read((*files)->dir() + "/1/deep/b"), "m/1/deep/b");
 }
@@ -80,7 +80,7 @@ TEST_F(ModelFilesTest, ACopyGoesWithItsLastUserAndTheAreaWithItsServer) {
   }
   EXPECT_FALSE(fs::exists(dir));
   area.reset();
-  EXPECT_EQ(Areas(), Names{});
+  EXPECT_EQ(Areas(), NameSet{});
 }
 
 TEST_F(ModelFilesTest, FollowsLinksAndNamesThoseItCant) {
@@ -108,7 +108,7 @@ TEST_F(ModelFilesTest, LinksInCirclesAndPipesDontHoldItUp) {
   scratch_.Write("m/1/a", "x");
   const auto files = area->Copy(scratch_.Path("m"), {1}, nullptr);
   ASSERT_TRUE(files.ok());
-  EXPECT_EQ(FilesBelow((*files)->dir()), Names{"1/a"});
+  EXPECT_EQ(FilesBelow((*files)->dir()), NameSet{"1/a"});
 }
 
 TEST_F(ModelFilesTest, ACopyThatIsGivenUpLeavesNothing) {
@@ -118,7 +118,7 @@ TEST_F(ModelFilesTest, ACopyThatIsGivenUpLeavesNothing) {
   ASSERT_TRUE(control.Cancel(Unavailable("too long")));
   const auto files = area->Copy(scratch_.Path("m"), {1}, &control);
   EXPECT_EQ(files.status().message(), "too long");
-  EXPECT_EQ(FilesBelow(area->dir()), Names{".lock"});
+  EXPECT_EQ(FilesBelow(area->dir()), NameSet{".lock"});
 }
 
 TEST_F(ModelFilesTest, WritesUploadsBelowTheirModelOnly) {
@@ -126,7 +126,7 @@ TEST_F(ModelFilesTest, WritesUploadsBelowTheirModelOnly) {
   const auto files =
       area->Write("m", {{"1/model.py", "a"}, {"/etc/passwd", "b"}, {"./c/../d", "c"}});
   ASSERT_TRUE(files.ok());
-  EXPECT_EQ(FilesBelow((*files)->dir()), (Names{"1/model.py", "etc/passwd", "d"}));
+  EXPECT_EQ(FilesBelow((*files)->dir()), (NameSet{"1/model.py", "etc/passwd", "d"}));
   for (const char* path : {"..", "../x", "1/../../x", "/../x", "a/../.."}) {
     const Status status = CheckUploadPath(path);
     EXPECT_EQ(status.code(), Code::kInvalidArgument) << path;
@@ -163,7 +163,7 @@ TEST_F(ModelFilesTest, TheNextServerSweepsWhatAKilledOneLeft) {
   EXPECT_EQ(Areas().count(left), 0U);
   // Those of servers that live stay.
   const auto second = MakeArea();
-  EXPECT_EQ(Areas(), (Names{fs::path(first->dir()).filename().string(),
+  EXPECT_EQ(Areas(), (NameSet{fs::path(first->dir()).filename().string(),
                             fs::path(second->dir()).filename().string(), "pytriton-models-other"}));
 }
 

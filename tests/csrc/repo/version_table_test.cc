@@ -12,7 +12,7 @@
 namespace pt::repo {
 namespace {
 
-using Versions = std::vector<std::string>;
+using VersionRows = std::vector<std::string>;
 
 // Holds up the stops of the models that it is given to.
 class Brake {
@@ -64,8 +64,8 @@ class VersionTableTest : public ::testing::Test {
     ready[0].model = std::move(model);
     table_.Publish(key, std::move(ready), {key, retire, Trace::kUnloaded});
   }
-  Versions Rows() const {
-    Versions rows;
+  VersionRows Rows() const {
+    VersionRows rows;
     for (const IndexEntry& entry : table_.Index()) {
       rows.push_back(entry.version + (entry.reason.empty() ? "" : " " + entry.reason));
     }
@@ -85,7 +85,7 @@ TEST_F(VersionTableTest, KeepsTheLatestTracesOfAModel) {
     Serve("m", version, {version - 1});
   }
   AwaitRows(kMaxTraces + 1);
-  const Versions rows = Rows();
+  const VersionRows rows = Rows();
   EXPECT_EQ(rows.back(), std::to_string(flips));
   EXPECT_EQ(rows.front(), std::to_string(flips - static_cast<int64_t>(kMaxTraces)) + " unloaded");
 }
@@ -96,7 +96,7 @@ TEST_F(VersionTableTest, KeepsTheLatestFailures) {
     const auto generation = table_.Begin("m", version, Owner::kFiles);
     table_.Fail("m", *generation, Internal("no"));
   }
-  const Versions rows = Rows();
+  const VersionRows rows = Rows();
   EXPECT_EQ(rows.size(), kMaxTraces + 1);
   EXPECT_EQ(rows.front(), "1");
   EXPECT_EQ(rows.back(), "100 Internal: no");
@@ -107,7 +107,7 @@ TEST_F(VersionTableTest, WhatIsNoLongerLoadingCantFail) {
   table_.Fail("m", *generation, Unavailable("given up"));
   table_.Fail("m", *generation, Internal("too late"));
   table_.Drop("m", *generation);
-  EXPECT_EQ(Rows(), Versions{"1 Unavailable: given up"});
+  EXPECT_EQ(Rows(), VersionRows{"1 Unavailable: given up"});
 }
 
 TEST_F(VersionTableTest, StopsThatHangHoldUpNoOther) {
@@ -132,7 +132,7 @@ TEST_F(VersionTableTest, NamespacesShareANameInTheIndexAndTheRouter) {
   EXPECT_EQ(table_.router().Find("m", "").status().code(), Code::kInvalidArgument);
   std::vector<std::string> spaces;
   table_.ForEachReady([&](Model& model, std::string_view space) { spaces.emplace_back(space); });
-  EXPECT_EQ(spaces, (Versions{"/a", "/b"}));
+  EXPECT_EQ(spaces, (VersionRows{"/a", "/b"}));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace pt::server {
 namespace {
 
-constexpr std::string_view kGet = "GET /v2 HTTP/1.1\r\n\r\n";
+constexpr std::string_view kBareGet = "GET /v2 HTTP/1.1\r\n\r\n";
 
 Endpoint Unix(const std::string& path) {
   Endpoint endpoint{api::PortRole::kHttp, "HTTP", "HTTPService", {}};
@@ -47,8 +47,8 @@ TEST_F(FrontTest, TellsThePortsRole) {
   Start(1, {Tcp(), Tcp(api::PortRole::kMetrics)});
   RawClient http(port());
   RawClient metrics(front_->port(api::PortRole::kMetrics));
-  http.Send(kGet);
-  metrics.Send(kGet);
+  http.Send(kBareGet);
+  metrics.Send(kBareGet);
   EXPECT_EQ(http.ReadResponse(), Ok("http"));
   EXPECT_EQ(metrics.ReadResponse(), Ok("metrics"));
 }
@@ -57,7 +57,7 @@ TEST_F(FrontTest, ServesOnAUnixSocketAndRemovesIt) {
   const std::string path = SocketPath();
   Start(1, {Unix(path)});
   RawClient client(path);
-  client.Send(kGet);
+  client.Send(kBareGet);
   EXPECT_EQ(client.ReadResponse(), Ok("GET /v2 "));
   Front second(&services_, 1);
   EXPECT_EQ(second.Start({Unix(path)}).code(), Code::kUnavailable);
@@ -90,7 +90,7 @@ TEST_F(FrontTest, RefusesConnectionsBeyondTheLimit) {
   services_.limits.max_connections = 1;
   Start();
   RawClient first(port());
-  first.Send(kGet);
+  first.Send(kBareGet);
   EXPECT_EQ(first.ReadResponse(), Ok("GET /v2 "));
   RawClient second(port());
   const std::string response = second.ReadResponse();
@@ -111,7 +111,7 @@ TEST_F(FrontTest, AnswersNewConnectionsWhileItWaitsForCallsUnderWay) {
   FakeCall call = held.Take();
   std::thread stopper([this] { EXPECT_TRUE(Stop().ok()); });
   RawClient prober(port());
-  prober.Send(kGet);
+  prober.Send(kBareGet);
   EXPECT_EQ(prober.ReadResponse(), Ok("not ready"));
   call.sink->Send(TextReply("done"));
   EXPECT_NE(holder.ReadResponse().find("done"), std::string::npos);
@@ -123,7 +123,7 @@ TEST_F(FrontTest, StopsAtOnceWithIdleConnections) {
   Start(2);
   RawClient fresh(port());
   RawClient used(port());
-  used.Send(kGet);
+  used.Send(kBareGet);
   EXPECT_EQ(used.ReadResponse(), Ok("GET /v2 "));
   EXPECT_TRUE(Stop().ok());
   EXPECT_TRUE(used.IsAtEnd());
@@ -138,7 +138,7 @@ TEST_F(FrontTest, FailsAndCancelsWhatOutlivesTheDeadline) {
   };
   Start();
   RawClient client(port());
-  client.Send(kGet);
+  client.Send(kBareGet);
   FakeCall call = held.Take();
   EXPECT_EQ(Stop(Duration(0)).code(), Code::kUnavailable);
   cancelled->WaitUntil(kNoDeadline);
@@ -152,7 +152,7 @@ TEST_F(FrontTest, ServesAgainAfterAStop) {
   for (int i = 0; i < 3; ++i) {
     Start();
     RawClient client(port());
-    client.Send(kGet);
+    client.Send(kBareGet);
     EXPECT_EQ(client.ReadResponse(), Ok("GET /v2 "));
     EXPECT_TRUE(Stop().ok());
   }
