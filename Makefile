@@ -55,9 +55,9 @@ distclean: clean ## Remove the virtual environment as well
 # --- the parts of `make test` -------------------------------------------------------------------
 
 test-cpp: system-test ## Run the C++ unit tests
-	cmake --preset dev
-	cmake --build --preset dev
-	ctest --preset dev -j $(JOBS)
+	cmake --preset check
+	cmake --build --preset check
+	ctest --preset check -j $(JOBS)
 
 test-asan: system-test ## Run the C++ unit tests under ASan and UBSan
 	cmake --preset asan
@@ -108,3 +108,4 @@ $(STAMPS)/perf-analyzer: $(STAMPS)/venv
 
 build/dev/compile_commands.json: CMakeLists.txt CMakePresets.json $(wildcard cmake/*) | system-test
 	cmake --preset dev
+	cmake --build --preset dev --target pt_proto_headers

@@ -4,6 +4,9 @@
 add_library(pt_flags INTERFACE)
 target_include_directories(pt_flags INTERFACE ${PROJECT_SOURCE_DIR}/csrc ${PROJECT_SOURCE_DIR}/csrc/include)
 target_compile_options(pt_flags INTERFACE -Wall -Wextra -Wno-unused-parameter)
+if(CMAKE_UNITY_BUILD) # a file's Impl may hold what only this file names, also when it is included by another
+  target_compile_options(pt_flags INTERFACE -Wno-subobject-linkage)
+endif()
 target_compile_definitions(pt_flags INTERFACE PT_VERSION="${PROJECT_VERSION}")
 target_link_libraries(pt_flags INTERFACE Threads::Threads)
 
@@ -21,9 +24,15 @@ if(PT_PROTOS)
       DEPENDS ${PT_PROTOS})
     list(APPEND PT_PROTO_SOURCES ${PT_PROTO_DIR}/wire/proto/${stem}.pb.cc)
   endforeach()
+  add_custom_target(pt_proto_headers DEPENDS ${PT_PROTO_SOURCES}) # all that clang-tidy needs built
   add_library(pt_proto OBJECT ${PT_PROTO_SOURCES})
+  add_dependencies(pt_proto pt_proto_headers)
   target_include_directories(pt_proto SYSTEM PUBLIC ${PT_PROTO_DIR})
-  target_compile_options(pt_proto PRIVATE -w)
+  target_compile_options(pt_proto PRIVATE -w $<$<CONFIG:Debug>:-g0>)
+  set_target_properties(pt_proto PROPERTIES UNITY_BUILD OFF) # its files share names
+  if(PYTRITON_SANITIZE STREQUAL "address") # checks of generated code double its price; the library below has none
+    target_compile_options(pt_proto PRIVATE -fno-sanitize=all)
+  endif()
   target_link_libraries(pt_proto PUBLIC protobuf::libprotobuf)
 endif()
 
