@@ -16,8 +16,6 @@ constexpr size_t kBlockPatience = 16;
 // Control frames that wait for a client that does not read: it asked for every one of them.
 constexpr size_t kMaxControl = 256 << 10;
 
-Http2Fault Protocol(const char* reason) { return {Http2Error::kProtocol, reason}; }
-
 }  // namespace
 
 Result<std::unique_ptr<Http2Session>> Http2Session::Create(const Http2Limits& limits,
@@ -113,7 +111,8 @@ Http2Fault Http2Session::OnFrame(const Http2FrameHead& frame) {
 
 Http2Fault Http2Session::OnBlock(const Http2FrameHead& frame, const BlockPiece& piece) {
   if (piece.is_first) {
-    if (!IsClientStream(frame.stream_id)) return Protocol("HEADERS for a stream of the server");
+    if (!IsClientStream(frame.stream_id))
+      return Http2Fault::Protocol("HEADERS for a stream of the server");
     block_size_ = 0;
   }
   block_size_ += piece.bytes.size();
@@ -172,7 +171,8 @@ Http2Fault Http2Session::OnTrailers(const Http2FrameHead& frame, Http2Stream* st
 }
 
 Http2Fault Http2Session::OnDataFrame(const Http2FrameHead& frame) {
-  if (!WasOpened(frame.stream_id)) return Protocol("DATA for a stream that was never opened");
+  if (!WasOpened(frame.stream_id))
+    return Http2Fault::Protocol("DATA for a stream that was never opened");
   window_ -= frame.size;
   if (window_ < 0) return {Http2Error::kFlowControl, "more DATA than the connection's window"};
   reading_ = streams_.Find(frame.stream_id);

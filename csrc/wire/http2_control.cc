@@ -4,10 +4,6 @@
 namespace pt::wire {
 namespace {
 
-constexpr size_t kSettingSize = 6;
-
-Http2Fault Protocol(const char* reason) { return {Http2Error::kProtocol, reason}; }
-
 // The connection's own frames name stream 0, all others a stream.
 bool IsOfConnection(Http2FrameType type) {
   return type == Http2FrameType::kSettings || type == Http2FrameType::kPing ||
@@ -19,7 +15,7 @@ bool IsOfConnection(Http2FrameType type) {
 Http2Fault Http2Session::OnControl(const Http2FrameHead& frame, std::string_view payload) {
   if (IsOfConnection(frame.type) != (frame.stream_id == 0) &&
       frame.type != Http2FrameType::kWindowUpdate) {
-    return Protocol("a control frame for the wrong stream");
+    return Http2Fault::Protocol("a control frame for the wrong stream");
   }
   switch (frame.type) {
     case Http2FrameType::kSettings:
@@ -43,7 +39,7 @@ Http2Fault Http2Session::OnControl(const Http2FrameHead& frame, std::string_view
 
 Http2Fault Http2Session::OnSettings(const Http2FrameHead& frame, std::string_view payload) {
   if (frame.has(kHttp2Ack)) return {};
-  for (size_t at = 0; at + kSettingSize <= payload.size(); at += kSettingSize) {
+  for (size_t at = 0; at + kHttp2SettingSize <= payload.size(); at += kHttp2SettingSize) {
     const uint32_t high = ReadBig32(payload.data() + at);
     const uint32_t low = ReadBig32(payload.data() + at + 2);
     const Http2Fault fault = OnSetting(static_cast<uint16_t>(high >> 16), low);
@@ -60,12 +56,13 @@ Http2Fault Http2Session::OnSetting(uint16_t setting, uint32_t value) {
       sender_.SetTableLimit(value);
       return {};
     case Http2Setting::kEnablePush:
-      return value <= 1 ? Http2Fault() : Protocol("SETTINGS_ENABLE_PUSH that is neither 0 nor 1");
+      return value <= 1 ? Http2Fault()
+                        : Http2Fault::Protocol("SETTINGS_ENABLE_PUSH that is neither 0 nor 1");
     case Http2Setting::kInitialWindowSize:
       return OnInitialWindow(value);
     case Http2Setting::kMaxFrameSize:
       if (value < kHttp2DefaultMaxFrame || value > kHttp2LargestMaxFrame) {
-        return Protocol("SETTINGS_MAX_FRAME_SIZE out of its range");
+        return Http2Fault::Protocol("SETTINGS_MAX_FRAME_SIZE out of its range");
       }
       sender_.SetMaxFrame(value);
       return {};
@@ -92,7 +89,7 @@ Http2Fault Http2Session::OnInitialWindow(uint32_t window) {
 }
 
 Http2Fault Http2Session::OnRstStream(uint32_t id, Http2Error error) {
-  if (!WasOpened(id)) return Protocol("RST_STREAM for a stream that was never opened");
+  if (!WasOpened(id)) return Http2Fault::Protocol("RST_STREAM for a stream that was never opened");
   if (const Http2Fault fault = CountReset(); !fault.ok()) return fault;
   if (Http2Stream* const stream = streams_.Find(id)) Close(stream, error);
   return {};
@@ -100,9 +97,11 @@ Http2Fault Http2Session::OnRstStream(uint32_t id, Http2Error error) {
 
 Http2Fault Http2Session::OnWindowUpdate(uint32_t id, uint32_t increment) {
   if (id == 0) {
-    return increment != 0 ? sender_.Widen(increment) : Protocol("WINDOW_UPDATE by nothing");
+    return increment != 0 ? sender_.Widen(increment)
+                          : Http2Fault::Protocol("WINDOW_UPDATE by nothing");
   }
-  if (!WasOpened(id)) return Protocol("WINDOW_UPDATE for a stream that was never opened");
+  if (!WasOpened(id))
+    return Http2Fault::Protocol("WINDOW_UPDATE for a stream that was never opened");
   Http2Stream* const stream = streams_.Find(id);
   if (stream == nullptr) return {};  // closed meanwhile
   if (increment == 0) return ResetForFault(stream, Http2Error::kProtocol);

@@ -55,6 +55,7 @@ inline constexpr uint8_t kHttp2Priority = 0x20;
 
 inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.4
 inline constexpr size_t kHttp2FrameHeadSize = 9;
+inline constexpr size_t kHttp2SettingSize = 6;
 inline constexpr uint32_t kHttp2MaxStreamId = 0x7fffffff;
 inline constexpr int64_t kHttp2MaxWindow = 0x7fffffff;       // 6.9.1
 inline constexpr uint32_t kHttp2DefaultWindow = 65535;       // 6.5.2
@@ -77,6 +78,7 @@ struct [[nodiscard]] Http2Fault {
   const char* reason = nullptr;
 
   bool ok() const { return error == Http2Error::kNone; }
+  static Http2Fault Protocol(const char* reason) { return {Http2Error::kProtocol, reason}; }
 };
 
 // Clients open odd streams, servers even ones (5.1.1).

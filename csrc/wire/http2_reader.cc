@@ -8,13 +8,11 @@ namespace {
 
 // A client needs six of them; more than fit here are an attack on whoever applies them.
 constexpr size_t kMaxSettings = 32;
-constexpr size_t kSettingSize = 6;
 constexpr size_t kPrioritySize = 5;
 constexpr size_t kGoAwaySize = 8;
 
 constexpr Http2Fault kFine{};
 
-Http2Fault Protocol(const char* reason) { return {Http2Error::kProtocol, reason}; }
 Http2Fault FrameSize(const char* reason) { return {Http2Error::kFrameSize, reason}; }
 
 bool IsControl(Http2FrameType type) {
@@ -64,7 +62,8 @@ Http2Fault Http2Reader::Step(std::string_view* bytes) {
 Http2Fault Http2Reader::TakePreface(std::string_view* bytes) {
   const std::string_view rest = kHttp2Preface.substr(collected_);
   const size_t count = std::min(rest.size(), bytes->size());
-  if (bytes->substr(0, count) != rest.substr(0, count)) return Protocol("no HTTP/2 preface");
+  if (bytes->substr(0, count) != rest.substr(0, count))
+    return Http2Fault::Protocol("no HTTP/2 preface");
   bytes->remove_prefix(count);
   collected_ += count;
   if (count == rest.size()) {
@@ -137,14 +136,15 @@ Http2Fault Http2Reader::BeginFrame() {
 Http2Fault Http2Reader::CheckFrame() const {
   if (frame_.size > max_frame_) return FrameSize("a frame larger than SETTINGS_MAX_FRAME_SIZE");
   if (!has_settings_ && (frame_.type != Http2FrameType::kSettings || frame_.has(kHttp2Ack))) {
-    return Protocol("a first frame that is not SETTINGS");
+    return Http2Fault::Protocol("a first frame that is not SETTINGS");
   }
   const bool continues = frame_.type == Http2FrameType::kContinuation;
   if (is_in_block_ && (!continues || frame_.stream_id != block_.stream_id)) {
-    return Protocol("a frame amid a header block");
+    return Http2Fault::Protocol("a frame amid a header block");
   }
-  if (!is_in_block_ && continues) return Protocol("CONTINUATION without HEADERS");
-  if (frame_.type == Http2FrameType::kPushPromise) return Protocol("PUSH_PROMISE from a client");
+  if (!is_in_block_ && continues) return Http2Fault::Protocol("CONTINUATION without HEADERS");
+  if (frame_.type == Http2FrameType::kPushPromise)
+    return Http2Fault::Protocol("PUSH_PROMISE from a client");
   return kFine;
 }
 
@@ -166,8 +166,8 @@ Http2Fault Http2Reader::CheckSize() const {
       break;
   }
   if (frame_.has(kHttp2Ack) && size != 0) return FrameSize("an acknowledgement with settings");
-  if (size % kSettingSize != 0) return FrameSize("SETTINGS that are cut");
-  if (size > kMaxSettings * kSettingSize) {
+  if (size % kHttp2SettingSize != 0) return FrameSize("SETTINGS that are cut");
+  if (size > kMaxSettings * kHttp2SettingSize) {
     return {Http2Error::kEnhanceYourCalm, "more than 32 settings"};
   }
   return kFine;
@@ -178,7 +178,7 @@ Http2Fault Http2Reader::TakeLead(std::string_view* bytes) {
   if (lead.empty()) return kFine;
   left_ -= lead_size_;
   if (frame_.has(kHttp2Padded)) padding_ = static_cast<uint8_t>(lead[0]);
-  if (padding_ > left_) return Protocol("more padding than payload");
+  if (padding_ > left_) return Http2Fault::Protocol("more padding than payload");
   left_ -= padding_;
   if (frame_.type == Http2FrameType::kData) return BeginBody();
   BeginBlock();

@@ -1,4 +1,4 @@
-"""The names that the files of a room keep to themselves: no two files of it share one.
+"""The names that the files of a room keep to themselves: no other file of it has the same.
 
 `make test` compiles several files of a room as one ("together" in CMakePresets.json), where such
 names meet. Apart from that, two helpers of one name are mostly one helper, written twice.
@@ -20,7 +20,7 @@ UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}  +$", re.M | re.S)
 CONSTANT = re.compile(
     r"^(?:inline |static )*const(?:expr)? [^(){}=;]*?(\w+)(?:\[\w*\])*(?: =|\{)", re.M
 )
-TYPE = re.compile(r"^(?:class|struct|union|enum|enum class) (\w+)[^;{(]*\{", re.M)
+TYPE = re.compile(r"^(?:class|struct|union|enum(?: class)?) (\w+)[^;{(]*\{", re.M)
 ALIAS = re.compile(r"^using (\w+) = ([^;]*);", re.M)
 FUNCTION = re.compile(r"^\w[\w:<>,&*\[\] ]*? [&*]?(\w+)\(([^;{]*?)\)[^;{}()]*\{", re.M)
 TEST = re.compile(r"^TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", re.M)
@@ -40,20 +40,24 @@ def parameter_types(parameters: str) -> tuple[str, ...]:
     return tuple(re.sub(r"(?<=[\w>&*]) \w+$", "", part) for part in needed)
 
 
+def names_in(code: str) -> set[str]:
+    """What is defined outside of classes and functions: constants, types, aliases, functions."""
+    return {
+        *(f"constant {name}" for name in CONSTANT.findall(code)),
+        *(f"type {name}" for name in TYPE.findall(code)),
+        *(f"alias {name}" for name, _ in ALIAS.findall(code)),
+        *(
+            f"function {name}({', '.join(parameter_types(parameters))})"
+            for name, parameters in FUNCTION.findall(code)
+        ),
+    }
+
+
 def own_names(text: str) -> set[str]:
-    """What a file keeps to itself: names of constants, types and aliases, functions, tests."""
+    """What a file keeps to itself: what it defines in its unnamed namespaces, and its tests."""
     code = code_of(text)
     names = {f"test {suite}.{test}" for suite, test in TEST.findall(code)}
-    for match in UNNAMED.finditer(code):
-        body = match.group(1)
-        names |= {f"constant {name}" for name in CONSTANT.findall(body)}
-        names |= {f"type {name}" for name in TYPE.findall(body)}
-        names |= {f"alias {name}" for name, _ in ALIAS.findall(body)}
-        names |= {
-            f"function {name}({', '.join(parameter_types(parameters))})"
-            for name, parameters in FUNCTION.findall(body)
-        }
-    return names
+    return names.union(*(names_in(match.group(1)) for match in UNNAMED.finditer(code)))
 
 
 def aliases(text: str) -> dict[str, str]:
@@ -72,6 +76,9 @@ def test_no_two_files_of_a_room_have_a_name_of_their_own_in_common(room: Path):
     texts = {path: path.read_text("utf-8") for path in files(name_of(room), suffixes=(".cc",))}
     for path, text in texts.items():
         for name in own_names(text):
+            owners[name].append(path.name)
+    for path in files(name_of(room), suffixes=(".h",)):
+        for name in names_in(code_of(path.read_text("utf-8"))) & set(owners):
             owners[name].append(path.name)
     for name in [name for name in owners if name.startswith("alias ")]:
         meanings = {aliases(text).get(name[6:]) for text in texts.values()} - {None}

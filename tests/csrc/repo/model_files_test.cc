@@ -52,7 +52,8 @@ TEST_F(ModelFilesTest, CopiesTheVersionsThatAreAskedForAndWhatTheyShare) {
   const auto area = MakeArea();
   const auto files = area->Copy(scratch_.Path("m"), {1}, nullptr);
   ASSERT_TRUE(files.ok());
-  EXPECT_EQ(FilesBelow((*files)->dir()), (NameSet{"config.pbtxt", "labels.txt", "1/a", "1/deep/b"}));
+  EXPECT_EQ(FilesBelow((*files)->dir()),
+            (NameSet{"config.pbtxt", "labels.txt", "1/a", "1/deep/b"}));
   EXPECT_EQ(fs::path((*files)->dir()).filename(), "m");
   EXPECT_EQ(scratch_.Read((*files)->dir() + "/1/deep/b"), "m/1/deep/b");
 }
@@ -163,8 +164,9 @@ TEST_F(ModelFilesTest, TheNextServerSweepsWhatAKilledOneLeft) {
   EXPECT_EQ(Areas().count(left), 0U);
   // Those of servers that live stay.
   const auto second = MakeArea();
-  EXPECT_EQ(Areas(), (NameSet{fs::path(first->dir()).filename().string(),
-                            fs::path(second->dir()).filename().string(), "pytriton-models-other"}));
+  EXPECT_EQ(Areas(),
+            (NameSet{fs::path(first->dir()).filename().string(),
+                     fs::path(second->dir()).filename().string(), "pytriton-models-other"}));
 }
 
 }  // namespace

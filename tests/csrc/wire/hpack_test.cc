@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<Http2Field, 2> kHead{
     {{":status", "200"}, {"content-type", "application/grpc"}}};
-constexpr std::array<Http2Field, 1> kTrailers{{{"grpc-status", "0"}}};
+constexpr std::array<Http2Field, 1> kStatusOnly{{{"grpc-status", "0"}}};
 
 // A block as libnghttp2 reads it: "name: value\n" for each field; "" when it is none.
 class Inflater {
@@ -62,7 +62,7 @@ TEST(HpackEncoderTest, SaysWhatIsSentAlwaysInAByte) {
   Inflater client;
   for (int i = 0; i < 3; ++i) {
     const std::string head = Static(&encoder, kHead);
-    const std::string trailers = Static(&encoder, kTrailers);
+    const std::string trailers = Static(&encoder, kStatusOnly);
     EXPECT_EQ(client.Read(head), ":status: 200\ncontent-type: application/grpc\n");
     EXPECT_EQ(client.Read(trailers), "grpc-status: 0\n");
     if (i > 0) {
@@ -93,7 +93,7 @@ TEST(HpackEncoderTest, KeepsToASmallerTable) {
   client.Shrink(50);
   encoder.SetTableLimit(50);  // room for grpc-status, not for content-type
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(client.Read(Static(&encoder, kTrailers)), "grpc-status: 0\n");
+    EXPECT_EQ(client.Read(Static(&encoder, kStatusOnly)), "grpc-status: 0\n");
     EXPECT_EQ(client.Read(Static(&encoder, kHead)),
               ":status: 200\ncontent-type: application/grpc\n");
   }
@@ -101,9 +101,9 @@ TEST(HpackEncoderTest, KeepsToASmallerTable) {
   encoder.SetTableLimit(0);
   std::string once;
   encoder.BeginBlock(&once);
-  HpackEncoder::EncodeOnce(kTrailers, &once);
+  HpackEncoder::EncodeOnce(kStatusOnly, &once);
   EXPECT_EQ(client.Read(once), "grpc-status: 0\n");
-  EXPECT_EQ(client.Read(Static(&encoder, kTrailers)), "grpc-status: 0\n");
+  EXPECT_EQ(client.Read(Static(&encoder, kStatusOnly)), "grpc-status: 0\n");
 }
 
 TEST(HpackEncoderTest, NeverFillsTheTableUp) {

@@ -5,16 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "wire/http2_frames_fixture.h"
+
 namespace pt::wire {
 namespace {
-
-using Type = Http2FrameType;
-
-std::string Frame(Type type, uint8_t flags, uint32_t id, std::string_view payload) {
-  std::string bytes;
-  AppendFrame({static_cast<uint32_t>(payload.size()), type, flags, id}, payload, &bytes);
-  return bytes;
-}
 
 std::string Greeting() { return std::string(kHttp2Preface) + Frame(Type::kSettings, 0, 0, ""); }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr std::array<Http2Field, 2> kOkHead{{{":status", "200"}, {"content-type", "text/plain"}}};
 constexpr std::array<Http2Field, 1> kTrailers{{{"grpc-status", "0"}}};
 
-struct TestStream : Http2Stream {
+struct ClientStream : Http2Stream {
   std::string method, path, body;
   std::vector<std::pair<std::string, std::string>> fields;
   bool is_too_large = false;
@@ -50,11 +50,11 @@ class Http2Test : public ::testing::Test, public Http2Events, public Http2Output
     }
   }
 
-  TestStream& stream(size_t i) { return *streams_.at(i); }
+  ClientStream& stream(size_t i) { return *streams_.at(i); }
 
   void OnRequest(const Http2Head& head) override {
     if (refuses_) return;
-    TestStream& stream = *streams_.emplace_back(std::make_unique<TestStream>());
+    ClientStream& stream = *streams_.emplace_back(std::make_unique<ClientStream>());
     stream.method = head.method;
     stream.path = head.path;
     stream.has_body = head.has_body;
@@ -63,12 +63,12 @@ class Http2Test : public ::testing::Test, public Http2Events, public Http2Output
     session_->Accept(&stream);
   }
   void OnData(Http2Stream* stream, std::string_view bytes) override {
-    static_cast<TestStream*>(stream)->body.append(bytes);
+    static_cast<ClientStream*>(stream)->body.append(bytes);
   }
-  void OnEnd(Http2Stream* stream) override { static_cast<TestStream*>(stream)->is_ended = true; }
+  void OnEnd(Http2Stream* stream) override { static_cast<ClientStream*>(stream)->is_ended = true; }
   void OnClose(Http2Stream* stream, Http2Error error) override {
-    static_cast<TestStream*>(stream)->is_closed = true;
-    static_cast<TestStream*>(stream)->error = error;
+    static_cast<ClientStream*>(stream)->is_closed = true;
+    static_cast<ClientStream*>(stream)->error = error;
   }
   void Write(std::string_view bytes) override { output_.append(bytes); }
   void Write(Slice bytes) override {
@@ -81,7 +81,7 @@ class Http2Test : public ::testing::Test, public Http2Events, public Http2Output
   int slices_written_ = 0;
   bool refuses_ = false;
   Status status_;
-  std::vector<std::unique_ptr<TestStream>> streams_;  // outlives the session
+  std::vector<std::unique_ptr<ClientStream>> streams_;  // outlives the session
   std::unique_ptr<Http2Session> session_;
 };
 
