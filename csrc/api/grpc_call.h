@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,10 @@ class GrpcHandler : public RefCounted {
   // A large message in parts: true from Begin takes it so; false asks for OnMessage with all of it.
   virtual bool BeginMessage(uint32_t size, const CallContext& context) { return false; }
   virtual void OnMessagePart(std::string_view part, const CallContext& context) {}
+  // Where the next bytes of the message belong; empty: they come by OnMessagePart. Some of them may
+  // be written there instead, and are then told by OnPlaced.
+  virtual std::span<char> MessagePlace() const { return {}; }
+  virtual void OnPlaced(size_t count) {}
   virtual void EndMessage(const CallContext& context) {}
   // The client has sent everything.
   virtual void OnHalfClose(const CallContext& context) = 0;

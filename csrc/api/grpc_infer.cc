@@ -30,6 +30,12 @@ void UnaryInferCall::OnMessagePart(std::string_view part, const CallContext& con
   if (assembler_) assembler_->Append(part);
 }
 
+std::span<char> UnaryInferCall::MessagePlace() const {
+  return assembler_ ? assembler_->place() : std::span<char>();
+}
+
+void UnaryInferCall::OnPlaced(size_t count) { assembler_->Placed(count); }
+
 void UnaryInferCall::EndMessage(const CallContext& context) {
   if (!assembler_) return;
   Result<wire::InferRequestBytes> bytes = assembler_->Finish();

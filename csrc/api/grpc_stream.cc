@@ -72,6 +72,12 @@ void StreamInferCall::OnMessagePart(std::string_view part, const CallContext& co
   if (assembler_) assembler_->Append(part);
 }
 
+std::span<char> StreamInferCall::MessagePlace() const {
+  return assembler_ ? assembler_->place() : std::span<char>();
+}
+
+void StreamInferCall::OnPlaced(size_t count) { assembler_->Placed(count); }
+
 void StreamInferCall::EndMessage(const CallContext& context) {
   if (!assembler_) return;
   Result<wire::InferRequestBytes> bytes = assembler_->Finish();

@@ -34,6 +34,8 @@ class StreamInferCall final : public GrpcHandler {
   void OnMessage(Slice message, const CallContext& context) override;
   bool BeginMessage(uint32_t size, const CallContext& context) override;
   void OnMessagePart(std::string_view part, const CallContext& context) override;
+  std::span<char> MessagePlace() const override;
+  void OnPlaced(size_t count) override;
   void EndMessage(const CallContext& context) override;
   void OnHalfClose(const CallContext& context) override EXCLUDES(mu_);
   void OnCancel() override EXCLUDES(mu_);

@@ -13,6 +13,8 @@ namespace {
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // How long we listen after our last word, so that the client reads it instead of a reset.
 constexpr Duration kLinger = std::chrono::seconds(2);
+// How often bytes are received where they belong before others get their turn.
+constexpr int kDirectReads = 16;
 
 }  // namespace
 
@@ -75,11 +77,17 @@ void Connection::DropUnrun() { DropRef(); }
 void Connection::OnReadable() {
   if (is_closing_) return Discard();
   if (is_feed_posted_) return;  // first what is in the buffer; the event comes again
-  const Protocol::Target target = protocol_ ? protocol_->DirectTarget() : Protocol::Target{};
+  Protocol::Target target = protocol_ ? protocol_->DirectTarget() : Protocol::Target{};
   if (target.size == 0) return ReadIntoBuffer();
-  const net::ReadResult result = stream_.Read(target.data, target.size);
-  if (result.state == net::ReadState::kData) protocol_->OnDirectBytes(result.count);
-  OnRead(result);
+  for (int i = 0; i < kDirectReads; ++i) {
+    const net::ReadResult result = stream_.Read(target.data, target.size);
+    if (result.state != net::ReadState::kData) return OnRead(result);
+    protocol_->OnDirectBytes(result.count);
+    // Less than there was room for: there is no more for now.
+    if (result.count < target.size || !is_open_ || is_paused_ || is_closing_) return;
+    target = protocol_->DirectTarget();
+    if (target.size == 0) return;
+  }
 }
 
 void Connection::ReadIntoBuffer() {

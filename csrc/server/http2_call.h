@@ -23,6 +23,9 @@ class Http2Call : public wire::Http2Stream, public net::LoopTask {
  public:
   virtual void OnData(std::string_view bytes) = 0;
   virtual void OnEnd() = 0;
+  // Where the next bytes of the body belong; empty: they come by OnData. See Protocol.
+  virtual Protocol::Target DirectTarget() { return {}; }
+  virtual void OnDirectBytes(size_t count) {}
   // About once a second while open. `idle_limit`: how long the client may keep us waiting.
   virtual void OnTick(TimePoint now, Duration idle_limit) = 0;
   // The server stops: what could wait for its client for ever ends: at first what rests between

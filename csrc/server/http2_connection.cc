@@ -1,5 +1,6 @@
 #include "server/http2_connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -14,6 +15,9 @@ namespace {
 // Deadlines further away are looked at again by the tick: most calls are answered long before, and
 // a timer keeps the connection in memory until it fires.
 constexpr Duration kTimerHorizon = std::chrono::milliseconds(1500);
+
+// Shorter pieces of a body come with what follows them.
+constexpr size_t kMinDirect = 4 << 10;
 
 wire::Http2Limits LimitsOf(const ConnectionLimits& limits) {
   wire::Http2Limits http2;
@@ -49,14 +53,42 @@ void Http2Protocol::OnBytes(net::ReadBuffer& in) {
     reading_ = &in;
     const Status received = session_->Receive(bytes, touched_);
     reading_ = nullptr;
-    if (!received.ok()) {
-      is_failed_ = true;
-      PT_VLOG(connection_->services().logger, 1, std::string_view(),
-              connection_->stream().PeerName() + ": " + received.message());
-    }
-    if (is_failed_ || session_->wants_write() || session_->is_finished()) connection_->MarkDirty();
+    AfterReceive(received);
   }
   in.Consume(bytes.size());
+}
+
+void Http2Protocol::AfterReceive(const Status& received) {
+  if (!received.ok()) {
+    is_failed_ = true;
+    PT_VLOG(connection_->services().logger, 1, std::string_view(),
+            connection_->stream().PeerName() + ": " + received.message());
+  }
+  if (is_failed_ || session_->wants_write() || session_->is_finished()) connection_->MarkDirty();
+}
+
+// The bytes of a large tensor go straight where it is put together. Between them lie the heads of
+// frames, received alone, so that what follows can go there, too.
+Protocol::Target Http2Protocol::DirectTarget() {
+  if (!session_ || is_failed_) return {};
+  if (auto* const call = static_cast<Http2Call*>(session_->reading())) {
+    const Target target = call->DirectTarget();
+    if (target.size < kMinDirect) return {};
+    // However short the rest of the frame is: the next one then begins where it can go there whole.
+    return {target.data, std::min(target.size, session_->data_left())};
+  }
+  if (receiving_ == nullptr || receiving_->DirectTarget().size < kMinDirect) return {};
+  return {frame_head_.data(), session_->frame_head_left()};
+}
+
+void Http2Protocol::OnDirectBytes(size_t count) {
+  touched_ = connection_->context().loop().now();
+  auto* const call = static_cast<Http2Call*>(session_->reading());
+  if (call == nullptr) {
+    return AfterReceive(session_->Receive({frame_head_.data(), count}, touched_));
+  }
+  call->OnDirectBytes(count);
+  AfterReceive(session_->ReceivedData(count, touched_));
 }
 
 void Http2Protocol::OnEof() {
@@ -179,12 +211,14 @@ void Http2Protocol::StartRest(const wire::Http2Head& head) {
 }
 
 void Http2Protocol::OnData(wire::Http2Stream* stream, std::string_view bytes) {
-  static_cast<Http2Call*>(stream)->OnData(bytes);
+  receiving_ = static_cast<Http2Call*>(stream);
+  receiving_->OnData(bytes);
 }
 
 void Http2Protocol::OnEnd(wire::Http2Stream* stream) { static_cast<Http2Call*>(stream)->OnEnd(); }
 
 void Http2Protocol::OnClose(wire::Http2Stream* stream, wire::Http2Error) {
+  if (stream == receiving_) receiving_ = nullptr;
   static_cast<Http2Call*>(stream)->OnClosed();
 }
 

@@ -5,6 +5,7 @@
 // they are open.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,8 @@ class Http2Protocol final : public Protocol, private wire::Http2Events, private 
 
   // Protocol
   void OnBytes(net::ReadBuffer& in) override;
+  Target DirectTarget() override;
+  void OnDirectBytes(size_t count) override;
   void OnEof() override;
   void BeforeFlush() override;
   void OnDrained() override { connection_->MarkDirty(); }
@@ -54,6 +57,7 @@ class Http2Protocol final : public Protocol, private wire::Http2Events, private 
   void Write(std::string_view bytes) override { connection_->stream().Write(bytes); }
   void Write(Slice bytes) override { connection_->stream().Write(std::move(bytes)); }
 
+  void AfterReceive(const Status& received);
   void StartGrpc(const wire::Http2Head& head);
   void StartRest(const wire::Http2Head& head);
   void ArmDeadlineTimer();
@@ -66,6 +70,8 @@ class Http2Protocol final : public Protocol, private wire::Http2Events, private 
   Deadlines deadlines_;
   TimePoint timer_at_ = kNoDeadline;  // when the armed timer fires
   net::ReadBuffer* reading_ = nullptr;
+  Http2Call* receiving_ = nullptr;                          // the call that DATA came for last
+  std::array<char, wire::kHttp2FrameHeadSize> frame_head_;  // received alone between such bytes
   TimePoint touched_;
   bool is_draining_ = false;
   bool said_goodbye_ = false;                    // the last GOAWAY is queued

@@ -1,5 +1,6 @@
 #include "server/http2_grpc_call.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <string>
@@ -86,6 +87,25 @@ bool GrpcCall::ReadHead(const api::HttpRequestHead& head, api::GrpcCallInfo* inf
 
 void GrpcCall::OnData(std::string_view bytes) {
   Touch();
+  TakeAll(bytes);
+}
+
+Protocol::Target GrpcCall::DirectTarget() {
+  if (is_finished_ || is_half_closed_ || intake_ != Intake::kPassOn) return {};
+  const size_t left = deframer_.body_left();
+  if (left == 0) return {};
+  const std::span<char> place = handler_->MessagePlace();
+  return {place.data(), std::min(left, place.size())};
+}
+
+void GrpcCall::OnDirectBytes(size_t count) {
+  Touch();
+  handler_->OnPlaced(count);
+  deframer_.SkipBody(static_cast<uint32_t>(count));
+  if (deframer_.body_left() == 0) TakeAll({});
+}
+
+void GrpcCall::TakeAll(std::string_view bytes) {
   while (!is_finished_ && !is_half_closed_) {
     const wire::GrpcPiece piece = deframer_.Next(&bytes);
     if (piece.kind == wire::GrpcPiece::Kind::kNone || !Take(piece)) break;

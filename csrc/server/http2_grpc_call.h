@@ -38,6 +38,8 @@ class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
   // Http2Call
   void OnData(std::string_view bytes) override;
   void OnEnd() override;
+  Protocol::Target DirectTarget() override;
+  void OnDirectBytes(size_t count) override;
   void OnTick(TimePoint now, Duration idle_limit) override;
   void BeginDrain(DrainStep step) override;
   void FailCall(const std::string& reason) override;
@@ -65,6 +67,7 @@ class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
   void DropUnrun() override { DropRef(); }
 
   bool ReadHead(const api::HttpRequestHead& head, api::GrpcCallInfo* info);
+  void TakeAll(std::string_view bytes);
   bool Take(const wire::GrpcPiece& piece);
   bool TakeWhole(const wire::GrpcPiece& piece);
   bool BeginParts(const wire::GrpcPiece& piece);

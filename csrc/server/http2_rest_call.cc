@@ -128,6 +128,17 @@ void RestCall::OnData(std::string_view bytes) {
   if (!stored.ok()) Refuse(503, stored.message());
 }
 
+Protocol::Target RestCall::DirectTarget() {
+  // Room was reserved with the first bytes.
+  if (!body_ || !has_expected_ || body_->size() == 0) return {};
+  return {body_->tail(), expected_ - body_->size()};
+}
+
+void RestCall::OnDirectBytes(size_t count) {
+  Touch();
+  body_->Advance(count);
+}
+
 void RestCall::OnEnd() {
   if (!body_) return;
   Slice body = std::move(whole_);

@@ -36,6 +36,8 @@ class RestCall final : public api::HttpReplySink, public Http2Call {
   // Http2Call
   void OnData(std::string_view bytes) override;
   void OnEnd() override;
+  Protocol::Target DirectTarget() override;
+  void OnDirectBytes(size_t count) override;
   void OnTick(TimePoint now, Duration idle_limit) override;
   void FailCall(const std::string& reason) override;
   void OnClosed() override;

@@ -60,6 +60,11 @@ std::array<char, kGrpcPrefixSize> GrpcPrefix(uint32_t size, bool is_compressed) 
           static_cast<char>(size >> 16), static_cast<char>(size >> 8), static_cast<char>(size)};
 }
 
+void GrpcDeframer::SkipBody(uint32_t count) {
+  left_ -= count;
+  if (left_ == 0) state_ = State::kEnd;
+}
+
 GrpcPiece GrpcDeframer::Next(std::string_view* chunk) {
   switch (state_) {
     case State::kPrefix:
@@ -70,8 +75,7 @@ GrpcPiece GrpcDeframer::Next(std::string_view* chunk) {
       piece.kind = GrpcPiece::Kind::kPart;
       piece.bytes = chunk->substr(0, left_);
       chunk->remove_prefix(piece.bytes.size());
-      left_ -= static_cast<uint32_t>(piece.bytes.size());
-      if (left_ == 0) state_ = State::kEnd;
+      SkipBody(static_cast<uint32_t>(piece.bytes.size()));
       return piece;
     }
     case State::kEnd: {

@@ -42,6 +42,11 @@ class GrpcDeframer {
  public:
   // The next piece; removes what it used from `chunk`. Call until kNone (or kBad).
   GrpcPiece Next(std::string_view* chunk);
+  // Of the message that has begun: how many bytes are still to come.
+  uint32_t body_left() const { return state_ == State::kBody ? left_ : 0; }
+  // The next `count` bytes of it were taken elsewhere; Next goes on behind them. REQUIRES: count <=
+  // body_left().
+  void SkipBody(uint32_t count);
   // True between messages: the client may end its stream here.
   bool is_at_boundary() const { return state_ == State::kPrefix && prefix_size_ == 0; }
   void Reset() { *this = GrpcDeframer(); }

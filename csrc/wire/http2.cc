@@ -58,23 +58,36 @@ void Http2Session::Greet() {
 Status Http2Session::Receive(std::string_view bytes, TimePoint now) {
   if (is_failed_) return InvalidArgument("expected nothing after a broken HTTP/2 frame, got more");
   now_ = now;
-  Http2Fault fault = reader_.Read(bytes);
+  return EndReceive(reader_.Read(bytes));
+}
+
+size_t Http2Session::data_left() const {
+  const size_t left = reader_.body_left();
+  return static_cast<size_t>(std::min<uint64_t>(left, reading_->body_left_.value_or(left)));
+}
+
+Status Http2Session::ReceivedData(size_t count, TimePoint now) {
+  PT_DCHECK(!is_failed_ && count <= data_left());
+  now_ = now;
+  if (reading_->body_left_) *reading_->body_left_ -= count;
+  return EndReceive(reader_.SkipBody(count));
+}
+
+Status Http2Session::EndReceive(Http2Fault fault) {
   if (fault.ok() && sender_.control().size() > kMaxControl) {
     fault = {Http2Error::kEnhanceYourCalm, "control frames whose answers are not read"};
   }
-  if (!fault.ok()) return EndOf(fault);
+  if (!fault.ok()) {
+    is_failed_ = true;
+    AppendGoAway(last_id_, fault.error, &sender_.control());
+    return InvalidArgument(std::string("expected HTTP/2 within the limits, got ") + fault.reason);
+  }
   // The connection's credit, once for all that came.
   if (consumed_ * 2 >= limits_.connection_window) {
     window_ += static_cast<int64_t>(consumed_);
     AppendWindowUpdate(0, static_cast<uint32_t>(std::exchange(consumed_, 0)), &sender_.control());
   }
   return {};
-}
-
-Status Http2Session::EndOf(const Http2Fault& fault) {
-  is_failed_ = true;
-  AppendGoAway(last_id_, fault.error, &sender_.control());
-  return InvalidArgument(std::string("expected HTTP/2 within the limits, got ") + fault.reason);
 }
 
 bool Http2Session::Produce(size_t budget) {

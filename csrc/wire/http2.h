@@ -81,6 +81,22 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
   // Takes all of `bytes`, which came at `now`. An error (InvalidArgument) ends the connection:
   // Produce once more, which sends a GOAWAY with the reason, then close.
   Status Receive(std::string_view bytes, TimePoint now);
+
+  // Large bodies may be received where they belong instead of being given to Receive. These say
+  // what comes next, and that it was taken.
+
+  // The open stream whose DATA comes next; null: something else does.
+  Http2Stream* reading() const {
+    return reading_ != nullptr && reading_->reset_ ? nullptr : reading_;
+  }
+  // How many bytes of its DATA come next. REQUIRES: reading() is not null.
+  size_t data_left() const;
+  // The size of the frame's head that comes next; 0: something else does.
+  size_t frame_head_left() const { return reader_.head_left(); }
+  // `count` bytes of DATA came at `now` and are where they belong: there is no OnData for them.
+  // Errors as for Receive. REQUIRES: count <= data_left().
+  Status ReceivedData(size_t count, TimePoint now);
+
   // Writes frames until about `budget` bytes were written or nothing is left; true: more is left.
   bool Produce(size_t budget);
   // Nothing will be received or sent any more: close the connection.
@@ -122,7 +138,7 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
  private:
   Http2Session(const Http2Limits& limits, Http2Events* events, Http2Output* output);
   void Greet();
-  Status EndOf(const Http2Fault& fault);
+  Status EndReceive(Http2Fault fault);
 
   // Http2FrameSink
   Http2Fault OnFrame(const Http2FrameHead& frame) override;

@@ -208,7 +208,13 @@ std::string_view Http2Reader::TakePart(std::string_view* bytes) {
 }
 
 Http2Fault Http2Reader::TakeBody(std::string_view* bytes) {
-  sink_->OnDataPiece(TakePart(bytes));
+  const std::string_view part = TakePart(bytes);
+  sink_->OnDataPiece(part);
+  return SkipBody(0);
+}
+
+Http2Fault Http2Reader::SkipBody(size_t count) {
+  left_ -= count;
   if (left_ != 0) return kFine;
   EndPayload();
   return sink_->OnDataEnd(frame_);

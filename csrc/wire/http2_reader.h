@@ -48,6 +48,15 @@ class Http2Reader {
   // Takes all of `bytes`, unless there is a fault.
   Http2Fault Read(std::string_view bytes);
 
+  // How much of a DATA frame's body is still to come; 0: something else comes next.
+  size_t body_left() const { return state_ == State::kBody ? left_ : 0; }
+  // How many bytes tell what comes next: of a frame's head that has not begun; 0: it has.
+  size_t head_left() const {
+    return state_ == State::kHead && collected_ == 0 ? kHttp2FrameHeadSize : 0;
+  }
+  // The next `count` bytes of the body were taken elsewhere. REQUIRES: count <= body_left().
+  Http2Fault SkipBody(size_t count);
+
  private:
   enum class State : uint8_t {
     kPreface,

@@ -117,15 +117,31 @@ void InferRequestAssembler::EndLength() {
   step_ = Step::kPlace;
 }
 
+std::span<char> InferRequestAssembler::place() const {
+  if (step_ != Step::kPlace) return {};
+  return {place_, static_cast<size_t>(std::min(field_left_, left_))};
+}
+
+void InferRequestAssembler::Placed(size_t count) {
+  left_ -= count;
+  SkipPlace(count);
+}
+
+void InferRequestAssembler::SkipPlace(size_t count) {
+  place_ += count;
+  field_left_ -= count;
+  if (field_left_ == 0) step_ = Step::kTag;
+}
+
 size_t InferRequestAssembler::TakeBytes(std::string_view part) {
   const size_t taken = static_cast<size_t>(std::min<uint64_t>(part.size(), field_left_));
   if (step_ == Step::kPlace) {
     std::memcpy(place_, part.data(), taken);
     CountCopy(taken);
-    place_ += taken;
-  } else {
-    AppendHead(part.substr(0, taken));
+    SkipPlace(taken);
+    return taken;
   }
+  AppendHead(part.substr(0, taken));
   field_left_ -= taken;
   if (field_left_ == 0 && step_ != Step::kFailed) step_ = Step::kTag;
   return taken;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +36,11 @@ class InferRequestAssembler {
 
   // Takes the next bytes. After a fault they are ignored; Finish tells.
   void Append(std::string_view part);
+  // Where the next bytes belong, if they are a large tensor's: write some of them there instead of
+  // appending them, then say how many.
+  std::span<char> place() const;
+  // REQUIRES: count <= place().size().
+  void Placed(size_t count);
   // Call once, after the last part. Errors: Internal when the message is malformed or shorter than
   // announced (more may show when the head is parsed), Unavailable when there was no memory.
   Result<InferRequestBytes> Finish();
@@ -46,6 +52,7 @@ class InferRequestAssembler {
   void EndTag();
   void EndLength();
   size_t TakeBytes(std::string_view part);
+  void SkipPlace(size_t count);
   void AppendHead(std::string_view bytes);
   bool ReserveHead(size_t bytes);
   void Fail(Status status);

@@ -106,11 +106,11 @@ def test_a_large_request_is_received_where_the_callable_reads_it(http):
     assert copied < LITTLE
 
 
-def test_a_large_grpc_request_is_put_together_once(grpc):
-    """Its frames have heads between the bytes."""
+def test_a_large_grpc_request_is_received_where_the_callable_reads_it(grpc):
+    """Its frames have heads between the bytes, which are received alone."""
     found, copied = grpc.infer("sink", DATA)
     assert found[0, 0] == DATA[0, 0] + DATA[0, -1]
-    assert SIZE - LITTLE < copied < SIZE + LITTLE
+    assert copied < LITTLE
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])

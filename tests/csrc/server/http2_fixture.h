@@ -78,6 +78,7 @@ class TestHandler : public api::GrpcHandler {
   };
   std::function<void(TestHandler*)> on_half_close = [](TestHandler*) {};
   bool takes_parts = false;
+  std::span<char> place;  // where parts may be received
 
   void OnMessage(Slice message, const api::CallContext&) override {
     on_message(this, std::move(message));
@@ -88,6 +89,11 @@ class TestHandler : public api::GrpcHandler {
   }
   void OnMessagePart(std::string_view part, const api::CallContext&) override {
     parts_.append(part);
+  }
+  std::span<char> MessagePlace() const override { return place; }
+  void OnPlaced(size_t count) override {
+    parts_.append(place.data(), count);
+    journal_->Add("placed");
   }
   void EndMessage(const api::CallContext&) override { on_message(this, Slice::Copy(parts_)); }
   void OnHalfClose(const api::CallContext&) override {

@@ -125,6 +125,46 @@ TEST_F(GrpcCallTest, LargeMessagesComeInPartsToWhomTakesThem) {
   EXPECT_EQ(journal_.Count("begin 60000"), 0);
 }
 
+// Frames' heads lie between the parts, and other calls come between the frames.
+TEST_F(GrpcCallTest, LargeMessagesAreReceivedWhereTheyBelong) {
+  std::string place(100000, '\0');
+  service_.prepare = [&place](TestHandler* handler) {
+    handler->takes_parts = true;
+    handler->place = place;
+  };
+  Start();
+  Http2Client client(port());
+  std::string large(3 << 20, '\0');
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 2654435761u >> 13);
+  const int32_t first = client.peer().Open(Http2Peer::Grpc(kMethod));
+  client.peer().Send(first, Framed(large).substr(0, 1 << 20));
+  client.Flush();
+  EXPECT_EQ(Call(&client, "small").body, Framed("small"));
+  client.peer().Send(first, Framed(large).substr(1 << 20) + Framed("behind it"));
+  client.peer().End(first);
+  EXPECT_EQ(client.Await(first).body.substr(0, large.size() + 5), Framed(large));
+  EXPECT_GT(journal_.Count("placed"), 5);
+}
+
+// The stream ends while bytes of its message are still received for it.
+TEST_F(GrpcCallTest, ACallMayEndAmidAMessageThatIsReceivedWhereItBelongs) {
+  std::string place(100000, '\0');
+  service_.prepare = [&place](TestHandler* handler) {
+    handler->takes_parts = true;
+    handler->place = place;
+  };
+  Start();
+  Http2Client client(port());
+  EXPECT_EQ(Call(&client, "first").body, Framed("first"));  // the client knows the windows now
+  const int32_t id = client.peer().Open(Http2Peer::Grpc(kMethod));
+  client.peer().Send(id, Framed(std::string(3 << 20, 'x')).substr(0, 2 << 20));
+  client.Flush();
+  journal_.Await("placed");
+  client.peer().Reset(id);
+  EXPECT_EQ(Call(&client, "next").body, Framed("next"));
+  EXPECT_EQ(journal_.Count("cancel"), 1);
+}
+
 TEST_F(GrpcCallTest, RefusesTooLargeMessages) {
   services_.limits.max_request_bytes = 1000;
   Start();

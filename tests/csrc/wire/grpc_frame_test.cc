@@ -74,6 +74,22 @@ TEST(GrpcFrameTest, AnnouncesTheSizeOfASpreadMessage) {
   EXPECT_FALSE(deframer.is_at_boundary());
 }
 
+TEST(GrpcFrameTest, BytesOfAMessageMayBeTakenElsewhere) {
+  const std::string stream = Framed(std::string(100, 'x')).substr(0, 25);
+  std::string_view chunk = stream;
+  GrpcDeframer deframer;
+  EXPECT_EQ(deframer.body_left(), 0u);
+  EXPECT_EQ(deframer.Next(&chunk).kind, Kind::kBegin);
+  EXPECT_EQ(deframer.Next(&chunk).kind, Kind::kPart);
+  EXPECT_EQ(deframer.body_left(), 80u);
+  deframer.SkipBody(79);
+  EXPECT_EQ(deframer.body_left(), 1u);
+  EXPECT_EQ(deframer.Next(&chunk).kind, Kind::kNone);
+  deframer.SkipBody(1);
+  EXPECT_EQ(deframer.Next(&chunk).kind, Kind::kEnd);
+  EXPECT_TRUE(deframer.is_at_boundary());
+}
+
 TEST(GrpcFrameTest, HalfAPrefixIsNoBoundary) {
   bool is_at_boundary = true;
   Deframe(std::string_view("\0\0\0", 3), 1, &is_at_boundary);

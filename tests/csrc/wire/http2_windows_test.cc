@@ -43,6 +43,37 @@ TEST_F(Http2WindowsTest, PaddingCountsForTheWindows) {
   EXPECT_GE(Sent(Type::kWindowUpdate, 1, 0), 500);
 }
 
+TEST_F(Http2WindowsTest, DataMayBeReceivedWhereItBelongs) {
+  Http2Limits limits;
+  limits.stream_window = 1000;
+  Begin(limits);
+  EXPECT_EQ(session_->reading(), nullptr);
+  ASSERT_TRUE(Say(Frame(Type::kHeaders, kWhole, 1, Block({{"content-length", "900"}}))));
+  EXPECT_EQ(session_->frame_head_left(), 9u);
+  const std::string data = Frame(Type::kData, 0, 1, std::string(600, 'x'));
+  ASSERT_TRUE(Say(data.substr(0, 5)));
+  EXPECT_EQ(session_->frame_head_left(), 0u);
+  EXPECT_EQ(session_->reading(), nullptr);
+  ASSERT_TRUE(Say(data.substr(5, 14)));
+  EXPECT_EQ(session_->reading(), streams_[0].get());
+  EXPECT_EQ(session_->data_left(), 590u);
+  ASSERT_TRUE(session_->ReceivedData(500, now_).ok());
+  EXPECT_EQ(session_->data_left(), 90u);
+  ASSERT_TRUE(session_->ReceivedData(90, now_).ok());
+  EXPECT_EQ(session_->reading(), nullptr);
+  EXPECT_EQ(session_->frame_head_left(), 9u);
+  ASSERT_TRUE(Say(""));
+  EXPECT_EQ(Sent(Type::kWindowUpdate, 1, 0), 600);
+  // No more than content-length said.
+  ASSERT_TRUE(Say(Frame(Type::kData, kEnd, 1, std::string(500, 'x')).substr(0, 9)));
+  EXPECT_EQ(session_->data_left(), 300u);
+  ASSERT_TRUE(session_->ReceivedData(300, now_).ok());
+  EXPECT_EQ(session_->data_left(), 0u);
+  ASSERT_TRUE(Say(std::string(200, 'x')));
+  EXPECT_EQ(ResetError(1), static_cast<int64_t>(Http2Error::kProtocol));
+  EXPECT_EQ(streams_[0]->body, std::string(10, 'x'));
+}
+
 TEST_F(Http2WindowsTest, StreamsTakeTurns) {
   ASSERT_TRUE(Say(Setting(Http2Setting::kInitialWindowSize, 1 << 20) +
                   Frame(Type::kWindowUpdate, 0, 0, Big32(1 << 20)) + Open(1, kWhole | kEnd) +

@@ -257,6 +257,37 @@ TEST(InferRequestAssembler, AlignsLargeTensors) {
   EXPECT_LT(bytes->head.size, 100u);
 }
 
+TEST(InferRequestAssembler, BytesMayBeWrittenWhereTheyBelong) {
+  std::string tensor(100000, 'x');
+  for (size_t i = 0; i < tensor.size(); ++i) tensor[i] = static_cast<char>(i * 131 >> 3);
+  const std::string message =
+      Bytes(1, "m") + Bytes(7, tensor) + Bytes(7, "small") + Bytes(7, tensor);
+  BlockPool pool;
+  InferRequestAssembler assembler(static_cast<uint32_t>(message.size()), &pool);
+  size_t placed = 0;
+  for (size_t at = 0; at < message.size();) {
+    const std::span<char> place = assembler.place();
+    const size_t count =
+        std::min({place.empty() ? size_t{7} : place.size(), size_t{777}, message.size() - at});
+    if (place.empty()) {
+      assembler.Append(std::string_view(message).substr(at, count));
+    } else {
+      std::copy_n(message.data() + at, count, place.data());
+      assembler.Placed(count);
+      placed += count;
+    }
+    at += count;
+  }
+  const Result<InferRequestBytes> bytes = assembler.Finish();
+  ASSERT_TRUE(bytes.ok());
+  InferRequestView view;
+  ASSERT_TRUE(ParseInferRequest(bytes->head.view(), &view).ok());
+  EXPECT_EQ(bytes->RawInput(view, 0).view(), tensor);
+  EXPECT_EQ(bytes->RawInput(view, 1).view(), "small");
+  EXPECT_EQ(bytes->RawInput(view, 2).view(), tensor);
+  EXPECT_GT(placed, 199000u);
+}
+
 TEST(InferRequestAssembler, AgreesOnEveryChangedByteAndCut) {
   const std::string message = Bytes(1, "m") + Bytes(5, Bytes(1, "a") + Bytes(3, "\x04")) +
                               Tag(9, WireType::kGroupStart) + Bytes(7, "g") +
