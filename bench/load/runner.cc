@@ -172,8 +172,8 @@ Status Runner::CheckProgress(int64_t now) const {
   return {};
 }
 
-Status Runner::Turn(int64_t wake_ns) {
-  if (is_starting_ && !free_slots_.empty()) StartFree(NowNs());
+Status Runner::Turn(int64_t now, int64_t wake_ns) {
+  if (is_starting_ && !free_slots_.empty()) StartFree(now);
   FlushDirty();
   if (!dirty_.empty()) PT_RETURN_IF_ERROR(ReplaceBroken());
   if (is_starting_ && options_->rate > 0 && !free_slots_.empty()) {
@@ -190,15 +190,16 @@ Status Runner::RunUntil(int64_t end_ns) {
   for (int64_t now = NowNs(); now < end_ns; now = NowNs()) {
     PT_RETURN_IF_ERROR(CheckProgress(now));
     int64_t silence_end = last_end_ns_ + NsOf(options_->timeout_s) + kRetryNs;
-    PT_RETURN_IF_ERROR(Turn(in_flight_ > 0 ? std::min(end_ns, silence_end) : end_ns));
+    PT_RETURN_IF_ERROR(Turn(now, in_flight_ > 0 ? std::min(end_ns, silence_end) : end_ns));
   }
   return {};
 }
 
 Status Runner::Drain() {
   while (in_flight_ > 0) {
-    PT_RETURN_IF_ERROR(CheckProgress(NowNs()));
-    PT_RETURN_IF_ERROR(Turn(last_end_ns_ + NsOf(options_->timeout_s) + kRetryNs));
+    int64_t now = NowNs();
+    PT_RETURN_IF_ERROR(CheckProgress(now));
+    PT_RETURN_IF_ERROR(Turn(now, last_end_ns_ + NsOf(options_->timeout_s) + kRetryNs));
   }
   return {};
 }

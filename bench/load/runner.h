@@ -46,8 +46,8 @@ class Runner final : public SessionOwner {
   Status RunUntil(int64_t end_ns);
   // Waits until nothing is in flight.
   Status Drain();
-  // Starts what may start, sends, waits until `wake_ns` for one round of events.
-  Status Turn(int64_t wake_ns);
+  // Starts what may start at `now`, sends, waits until `wake_ns` for one round of events.
+  Status Turn(int64_t now, int64_t wake_ns);
   void StartFree(int64_t now);
   void FlushDirty();
   Status ReplaceBroken();
