@@ -9,12 +9,17 @@ Thread rule: one thread at a time. Whatever a server sends wrong raises ValueErr
 connection is of no use any more.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memcmp, memcpy
+
 import numpy as np
 
 cdef Py_ssize_t SCRATCH = 64 << 10  # bytes; also the longest head and the longest chunk line
 cdef object MAX_LENGTH = 1 << 40  # bytes of a body; beyond it a length is a mistake or an attack
 cdef Py_ssize_t MAX_HEADS = 16  # kept of a connection
-cdef Py_ssize_t SMALL = 16 << 10  # bytes; zeroing so few costs nothing
+cdef Py_ssize_t SMALL = 16 << 10  # bytes; fewer are worth no array
 cdef Py_ssize_t ALIGNMENT = 64  # bytes; of the first tensor behind the JSON head
 
 cdef enum:
@@ -33,11 +38,14 @@ cdef class Http1Session:
     """
 
     cdef bytearray _scratch
+    cdef object _view  # memoryview of it
     cdef Py_ssize_t _filled  # bytes in the scratch that are not used up
     cdef int _state
     cdef Py_ssize_t _left  # of the body, or of the chunk
     cdef object _target  # memoryview of the body, while it is received straight into its place
     cdef dict _heads  # heads that came before, parsed: servers repeat themselves
+    cdef bytes _last  # the last of them; None: there is none
+    cdef tuple _parsed  # what _last says
     cdef readonly int status
     cdef readonly dict headers
     cdef readonly object body
@@ -46,6 +54,7 @@ cdef class Http1Session:
 
     def __cinit__(self):
         self._scratch = bytearray(SCRATCH)
+        self._view = memoryview(self._scratch)
         self._state = DONE
         self.is_reusable = True
         self.body = bytearray()
@@ -67,7 +76,7 @@ cdef class Http1Session:
         """Where to put the next bytes received; never empty."""
         if self._state == LENGTH:
             return self._target[len(self._target) - self._left:]
-        return memoryview(self._scratch)[self._filled:]
+        return self._view[self._filled:] if self._filled else self._view
 
     def buffer_updated(self, Py_ssize_t count):
         """So many bytes were put into the buffer.
@@ -121,11 +130,13 @@ cdef class Http1Session:
         """Uses bytes of the scratch from `used` on; tells how many, -1: it needs more."""
         cdef Py_ssize_t end = self._filled, size
         if self._state == HEAD:
-            size = self._scratch.find(b"\r\n\r\n", used, end)
-            if size < 0:
-                return -1
-            self._read_head(bytes(self._scratch[used:size]))
-            size += 4 - used
+            size = self._repeated(used)
+            if not size:
+                size = self._scratch.find(b"\r\n\r\n", used, end)
+                if size < 0:
+                    return -1
+                self._read_head(bytes(self._scratch[used:size]))
+                size += 4 - used
             if self._state == LENGTH:
                 size += self._move_into_body(used + size)
             return size
@@ -147,10 +158,27 @@ cdef class Http1Session:
         self._read_line(bytes(self._scratch[used:size]))
         return size + 2 - used
 
+    cdef Py_ssize_t _repeated(self, Py_ssize_t used) except -1:
+        """Reads a head that is the last one again; tells its bytes, 0: it is another."""
+        cdef const char* text = PyByteArray_AS_STRING(self._scratch) + used
+        cdef Py_ssize_t size
+        if self._last is None:
+            return 0
+        size = PyBytes_GET_SIZE(self._last)
+        if self._filled - used < size + 4 or memcmp(text, PyBytes_AS_STRING(self._last), size):
+            return 0
+        if memcmp(text + size, b"\r\n\r\n", 4):
+            return 0
+        self._take_parsed()
+        return size + 4
+
     cdef Py_ssize_t _move_into_body(self, Py_ssize_t start) except -2:
         """What of the body came with the head goes to its place."""
         cdef Py_ssize_t count = min(self._filled - start, self._left)
-        self._target[:count] = memoryview(self._scratch)[start:start + count]
+        cdef Py_buffer view
+        PyObject_GetBuffer(self._target, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        memcpy(view.buf, PyByteArray_AS_STRING(self._scratch) + start, count)
+        PyBuffer_Release(&view)
         self._left -= count
         if not self._left:
             self._finish()
@@ -175,11 +203,15 @@ cdef class Http1Session:
 
     cdef int _read_head(self, bytes head) except -1:
         known = self._heads.get(head)
-        if known is not None:
-            self.status, self.headers, self._left, lead = known
-            self.is_reusable = True
-            return self._expect(lead)
-        return self._parse_head(head)
+        if known is None:
+            return self._parse_head(head)
+        self._last, self._parsed = head, known
+        return self._take_parsed()
+
+    cdef int _take_parsed(self) except -1:
+        self.status, self.headers, self._left, lead = self._parsed
+        self.is_reusable = True
+        return self._expect(lead)
 
     cdef int _parse_head(self, bytes head) except -1:
         cdef list lines = head.decode("latin-1").split("\r\n")
@@ -213,7 +245,7 @@ cdef class Http1Session:
             self._finish()
             return 0
         self.body = aligned(self._left, lead)
-        self._target = memoryview(self.body)
+        self._target = self.body if self._left < SMALL else memoryview(self.body)
         self._state = LENGTH
         return 0
 
@@ -257,7 +289,8 @@ cdef object aligned(Py_ssize_t size, Py_ssize_t lead):
     cdef Py_ssize_t skip
     if size < SMALL:  # malloc aligns to 16 bytes, which is enough for numbers
         skip = -lead % 16
-        return memoryview(bytearray(size + 16))[skip:skip + size]
+        small = PyByteArray_FromStringAndSize(NULL, size + 16)
+        return memoryview(small)[skip:skip + size]
     try:
         block = np.empty(size + ALIGNMENT, np.uint8)
     except MemoryError:

@@ -192,6 +192,39 @@ def test_http_replies_are_read_however_they_come(reply, step):
     assert session.is_reusable == (b"close" not in reply)
 
 
+# Heads that are, begin with, or are the beginning of the one before.
+IN_A_ROW = (
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5", b"hello"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5", b"world"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: 1", b"again"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: 1", b"twice"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5", b"first"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 50", b"0123456789" * 5),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 20000", bytes(range(250)) * 80),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 20000", bytes(range(249, -1, -1)) * 80),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0", b""),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0", b""),
+    (b"HTTP/1.1 404 Not Found\r\nContent-Length: 5", b"error"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5", b"hello"),
+)
+
+
+@pytest.mark.parametrize("step", [1, 7, 45, 1000, 100_000])
+def test_http_replies_in_a_row_are_each_its_own(step):
+    session = _http1.Http1Session()
+    bodies = []
+    for head, body in IN_A_ROW:
+        session.begin()
+        feed(session, head + b"\r\n\r\n" + body, step)
+        assert session.is_done
+        assert session.is_reusable
+        assert session.status == int(head[9:12])
+        assert session.headers["content-length"] == str(len(body))
+        assert ("x" in session.headers) == (b"X:" in head)
+        bodies.append(session.body)
+    assert [bytes(body) for body in bodies] == [body for _, body in IN_A_ROW]
+
+
 @pytest.mark.parametrize(
     "reply",
     [
