@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "infer/scheduler.h"
@@ -86,8 +87,9 @@ void Refuse(Status status, const InnerSink& sink) {
 
 }  // namespace
 
-RefPtr<Responder> StartInnerCall(const repo::Repository& repository, InnerRequest&& request,
-                                 InnerSink sink) {
+RefPtr<Responder> StartInnerCall(const repo::Repository& repository, Tracer* tracer,
+                                 InnerRequest&& request, InnerSink sink) {
+  const std::optional<TraceHandoff> parent = TakeTraceHandoff(&request.parameters);
   Result<ModelHandle> model = repository.router().Find(request.model_name, request.version);
   if (!model.ok()) {
     const Status not_ready = Internal("Failed for execute the inference request. Model '" +
@@ -103,6 +105,7 @@ RefPtr<Responder> StartInnerCall(const repo::Repository& repository, InnerReques
   }
   RefPtr<Responder> responder = MakeRef<InnerResponder>(&call->model(), std::move(sink));
   call->AnswerTo(responder);
+  if (parent && tracer != nullptr) tracer->BeginChild(*parent, call.get());
   // The request may be answered, and its model be unloaded, before Submit returns.
   const ModelHandle pin = call->handle().Share();
   RequestList list;

@@ -5,14 +5,16 @@
 // Owner rule: the request holds the Responder; who asked holds it too, to cancel.
 #pragma once
 
+#include "api/tracer.h"
 #include "infer/worker_services.h"
 #include "repo/repository.h"
 
 namespace pt::api {
 
 // Errors reach the sink, with the texts of Triton's Python backend ("Model NAME - Error when
-// running inference: ..."). Null when the sink was called with the end already.
-RefPtr<Responder> StartInnerCall(const repo::Repository& repository, InnerRequest&& request,
-                                 InnerSink sink);
+// running inference: ..."). Null when the sink was called with the end already. A request that
+// names the trace it belongs to gets one below that; `tracer` null: none.
+RefPtr<Responder> StartInnerCall(const repo::Repository& repository, Tracer* tracer,
+                                 InnerRequest&& request, InnerSink sink);
 
 }  // namespace pt::api

@@ -20,7 +20,7 @@ constexpr std::string_view kDefaultService = "triton-inference-server";
 // A span's events: those that Triton puts there.
 enum class Part : uint8_t { kRoot, kModel, kCompute };
 
-Part PartOf(TraceEvent event) {
+Part UsualPart(TraceEvent event) {
   switch (event) {
     case TraceEvent::kRequestStart:
     case TraceEvent::kQueueStart:
@@ -65,7 +65,7 @@ std::string ModelAttributes(const TraceSubject& subject) {
   text +=
       "," + NumberAttribute("triton.model_version", static_cast<uint64_t>(subject.model_version));
   text += "," + NumberAttribute("triton.trace_id", subject.id);
-  text += "," + NumberAttribute("triton.trace_parent_id", 0);
+  text += "," + NumberAttribute("triton.trace_parent_id", subject.parent_id);
   if (!subject.request_id.empty()) {
     text += "," + TextAttribute("triton.request_id", subject.request_id);
   }
@@ -80,14 +80,13 @@ class TraceWriter {
 
   std::string Run() {
     const TraceSubject& subject = trace_->subject;
-    std::string text = Open("InferRequest", kServer, subject.root_span, subject.parent.span_id);
-    const std::string failure = trace_->failure();
-    if (!failure.empty()) {
-      text += ",\"status\":{\"code\":" + std::to_string(kError) +
-              ",\"message\":" + JsonText(failure) + "}";
+    std::string text;
+    if (!IsChild()) {
+      text = Open("InferRequest", kServer, subject.root_span, subject.parent.span_id);
+      text += Outcome() + Close(Part::kRoot) + ",";
     }
-    text += Close(Part::kRoot);
-    text += "," + Open(subject.model_name, kInternal, subject.model_span, subject.root_span);
+    text += Open(subject.model_name, kInternal, subject.model_span, subject.root_span);
+    if (IsChild()) text += Outcome();
     text += ",\"attributes\":[" + ModelAttributes(subject) + "]" + Close(Part::kModel);
     if (Has(Part::kCompute)) {
       text += "," + Open("compute", kInternal, subject.compute_span, subject.model_span) +
@@ -97,6 +96,21 @@ class TraceWriter {
   }
 
  private:
+  // A model made the request: its spans are within one of that model's.
+  bool IsChild() const { return trace_->subject.parent_id != 0; }
+
+  Part PartOf(TraceEvent event) const {
+    const Part part = UsualPart(event);
+    return part == Part::kRoot && IsChild() ? Part::kModel : part;
+  }
+
+  std::string Outcome() const {
+    const std::string failure = trace_->failure();
+    if (failure.empty()) return {};
+    return ",\"status\":{\"code\":" + std::to_string(kError) + ",\"message\":" + JsonText(failure) +
+           "}";
+  }
+
   std::string Open(std::string_view name, int kind, uint64_t id, uint64_t parent) const {
     const TraceContext& context = trace_->subject.parent;
     std::string text =
@@ -124,8 +138,9 @@ class TraceWriter {
   }
 
   bool Has(Part part) const {
-    return std::any_of(stamps_.begin(), stamps_.end(),
-                       [part](const Trace::Stamp& stamp) { return PartOf(stamp.event) == part; });
+    return std::any_of(stamps_.begin(), stamps_.end(), [this, part](const Trace::Stamp& stamp) {
+      return PartOf(stamp.event) == part;
+    });
   }
 
   Trace* const trace_;

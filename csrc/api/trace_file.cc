@@ -81,6 +81,7 @@ void WriteHead(const TraceSubject& subject, wire::JsonWriter* writer) {
   writer->Raw(",\"model_version\":").Integer(subject.model_version);
   if (!subject.request_id.empty())
     writer->Raw(",\"request_id\":").Raw(JsonText(subject.request_id));
+  if (subject.parent_id != 0) writer->Raw(",\"parent_id\":").Integer(subject.parent_id);
   writer->Raw("}");
 }
 

@@ -26,6 +26,14 @@ uint64_t Seed() {
   return uint64_t{device()} << 32 | device();
 }
 
+TraceSubject SubjectOf(const InferRequest& request) {
+  TraceSubject subject;
+  subject.model_name = request.model().name();
+  subject.model_version = request.model().version();
+  subject.request_id = request.id;
+  return subject;
+}
+
 // A model that is given the headers of the trace goes on from our span, not from the client's.
 void PassContext(const HeaderForwarder& forwarder, const TraceSubject& subject,
                  InferRequest* request) {
@@ -69,15 +77,11 @@ void Tracer::FillSpans(const TraceContext& parent, TraceSubject* subject) {
 
 void Tracer::Begin(const TraceOrigin& origin, InferRequest* request) {
   if (drain_ == nullptr) return;
-  const Model& model = request->model();
   TraceContext parent;
   if (makes_spans()) parent = ParseTraceContext(origin.parent, origin.state);
-  const auto sample = settings_.Take(model.name(), parent.is_sampled);
+  const auto sample = settings_.Take(request->model().name(), parent.is_sampled);
   if (!sample) return;
-  TraceSubject subject;
-  subject.model_name = model.name();
-  subject.model_version = model.version();
-  subject.request_id = request->id;
+  TraceSubject subject = SubjectOf(*request);
   subject.front = origin.front;
   subject.has_timestamps = sample->level.timestamps || makes_spans();
   subject.has_tensors = sample->level.tensors && !makes_spans();
@@ -87,13 +91,34 @@ void Tracer::Begin(const TraceOrigin& origin, InferRequest* request) {
     FillSpans(parent, &subject);
     if (origin.forwarder != nullptr) PassContext(*origin.forwarder, subject, request);
   }
+  Open(std::move(subject), &origin, request);
+}
+
+void Tracer::BeginChild(const TraceHandoff& parent, InferRequest* request) {
+  const bool is_traced = !makes_spans() || parent.context.span_id != 0;
+  if (drain_ == nullptr || !is_on() || !is_traced) return;
+  TraceSubject subject = SubjectOf(*request);
+  subject.parent_id = parent.id;
+  subject.has_timestamps = parent.has_timestamps || makes_spans();
+  subject.has_tensors = parent.has_tensors && !makes_spans();
+  subject.log_frequency = parent.log_frequency;
+  if (makes_spans()) {
+    FillSpans(parent.context, &subject);
+    subject.root_span = parent.context.span_id;
+  }
+  Open(std::move(subject), nullptr, request);
+}
+
+void Tracer::Open(TraceSubject subject, const TraceOrigin* origin, InferRequest* request) {
   {
     MutexLock lock(&mu_);
     subject.id = next_id_++;
   }
   auto trace = MakeRef<Trace>(std::move(subject), drain_.get());
-  trace->Mark(TraceEvent::kReceiveStart, origin.receive_start);
-  trace->Mark(TraceEvent::kReceiveEnd, origin.receive_end);
+  if (origin != nullptr) {
+    trace->Mark(TraceEvent::kReceiveStart, origin->receive_start);
+    trace->Mark(TraceEvent::kReceiveEnd, origin->receive_end);
+  }
   const TimePoint now = std::chrono::steady_clock::now();
   trace->Mark(TraceEvent::kRequestStart, now);
   trace->Mark(TraceEvent::kQueueStart, now);

@@ -11,6 +11,7 @@
 
 #include "api/header_forward.h"
 #include "api/trace_drain.h"
+#include "api/trace_handoff.h"
 #include "api/trace_settings.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -44,12 +45,16 @@ class Tracer {
   // Traces the request if it is to be. REQUIRES: it is valid and has its responder, which is
   // wrapped; it is not yet submitted.
   void Begin(const TraceOrigin& origin, InferRequest* request) EXCLUDES(mu_);
+  // Traces a request that a model makes within a traced one. REQUIRES: as Begin.
+  void BeginChild(const TraceHandoff& parent, InferRequest* request) EXCLUDES(mu_);
   // Waits until all that ended before is written.
   bool Flush(TimePoint deadline) { return drain_ == nullptr || drain_->Flush(deadline); }
 
  private:
   bool makes_spans() const { return options_.mode == TraceMode::kOpenTelemetry; }
   void FillSpans(const TraceContext& parent, TraceSubject* subject) EXCLUDES(mu_);
+  // `origin` null: it came from a model.
+  void Open(TraceSubject subject, const TraceOrigin* origin, InferRequest* request) EXCLUDES(mu_);
 
   const TraceOptions options_;
   TraceSettings settings_;

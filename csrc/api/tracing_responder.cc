@@ -32,9 +32,10 @@ class TracingResponder final : public Responder {
     if (!response.status.ok()) trace_->Fail(response.status.message());
     if (trace_->subject.has_tensors) AddOutputs(response);
     if (finality == Finality::kFinal) trace_->Mark(TraceEvent::kRequestEnd, Now());
-    trace_->Mark(TraceEvent::kSendStart, Now());
+    const bool is_sent = trace_->subject.parent_id == 0;  // else a model takes it
+    if (is_sent) trace_->Mark(TraceEvent::kSendStart, Now());
     client_->Send(std::move(response), finality);
-    trace_->Mark(TraceEvent::kSendEnd, Now());
+    if (is_sent) trace_->Mark(TraceEvent::kSendEnd, Now());
   }
 
  private:

@@ -185,7 +185,7 @@ void WorkerCalls::UpdateMetrics(uint64_t worker, std::span<const MetricUpdate> u
 }
 
 RefPtr<Responder> WorkerCalls::Infer(InnerRequest&& request, InnerSink sink) {
-  return StartInnerCall(*repository_, std::move(request), std::move(sink));
+  return StartInnerCall(*repository_, tracer_, std::move(request), std::move(sink));
 }
 
 }  // namespace pt::api

@@ -9,7 +9,8 @@
 //   metric_value    {"metric"}                             -> {"value"}
 //   metric_drop     {"metric"} or {"family"}               -> {}
 //
-// Thread rule: thread-safe; nothing blocks. Owner rule: borrows the repository; owned by server/.
+// Thread rule: thread-safe; nothing blocks. Owner rule: borrows repository and tracer; owned by
+// server/.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/tracer.h"
 #include "base/custom_metrics.h"
 #include "infer/worker_services.h"
 #include "repo/repository.h"
@@ -36,7 +38,9 @@ struct ModelHooks {
 
 class WorkerCalls final : public WorkerServices {
  public:
-  explicit WorkerCalls(const repo::Repository* repository) : repository_(repository) {}
+  // `tracer` null: nothing is traced.
+  explicit WorkerCalls(const repo::Repository* repository, Tracer* tracer = nullptr)
+      : repository_(repository), tracer_(tracer) {}
 
   // REQUIRES: before the first worker begins.
   void set_model_hooks(ModelHooks hooks) { hooks_ = std::move(hooks); }
@@ -51,6 +55,7 @@ class WorkerCalls final : public WorkerServices {
 
  private:
   const repo::Repository* const repository_;
+  Tracer* const tracer_;
   ModelHooks hooks_;
   std::atomic<uint64_t> next_worker_{1};
   CustomMetrics metrics_;

@@ -10,8 +10,6 @@
 namespace pt::backend {
 namespace {
 
-constexpr std::string_view kName = "triton_trace_context";
-
 // 16 digits.
 void AppendHex(uint64_t value, std::string* text) {
   constexpr size_t kDigits = 16;
@@ -27,11 +25,7 @@ uint64_t BigEndian(const uint8_t* bytes) {
   return value;
 }
 
-}  // namespace
-
-Parameters TraceParameter(const InferRequest& request) {
-  if (!request.trace || request.trace->subject.compute_span == 0) return {};
-  const TraceSubject& subject = request.trace->subject;
+std::string ContextOf(const TraceSubject& subject) {
   std::string text = "{\"traceparent\":\"00-";
   AppendHex(BigEndian(subject.parent.trace_id.data()), &text);
   AppendHex(BigEndian(subject.parent.trace_id.data() + sizeof(uint64_t)), &text);
@@ -43,7 +37,19 @@ Parameters TraceParameter(const InferRequest& request) {
     AppendJsonEscaped(subject.parent.state, &text);
     text += '"';
   }
-  return {{std::string(kName), text + "}"}};
+  return text + "}";
+}
+
+}  // namespace
+
+Parameters TraceParameter(const InferRequest& request) {
+  if (!request.trace) return {};
+  const TraceSubject& subject = request.trace->subject;
+  const int levels = (subject.has_timestamps ? 1 : 0) + (subject.has_tensors ? 2 : 0);
+  std::string text = std::to_string(subject.id) + " " + std::to_string(levels) + " " +
+                     std::to_string(subject.log_frequency);
+  if (subject.compute_span != 0) text += " " + ContextOf(subject);
+  return {{std::string(kTraceParameter), text}};
 }
 
 }  // namespace pt::backend

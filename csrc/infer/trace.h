@@ -52,6 +52,10 @@ struct TraceContext {
   std::string state;  // `tracestate`, passed on as it came
 };
 
+// The parameter by which a model in a worker is told of its request's trace, and by which it names
+// that trace in the requests it makes (backend/worker_trace.h). Clients can't send it.
+inline constexpr std::string_view kTraceParameter = "triton_trace_context";
+
 // Traces whose number is limited: tells when the last of them was collected.
 struct TraceSeries {
   std::atomic<int64_t> open{0};  // begun and not yet written
@@ -60,7 +64,8 @@ struct TraceSeries {
 
 // What is known when a trace begins; constant afterwards.
 struct TraceSubject {
-  uint64_t id = 0;  // counts up from 1
+  uint64_t id = 0;         // counts up from 1
+  uint64_t parent_id = 0;  // the trace of the model that made the request; 0: a client made it
   std::string model_name;
   int64_t model_version = 0;
   std::string request_id;
@@ -70,7 +75,8 @@ struct TraceSubject {
   uint32_t log_frequency = 0;  // traces a file; 0: all in one
   std::shared_ptr<TraceSeries> series;
   TraceContext parent;     // span_id 0: a trace of its own, with this trace_id
-  uint64_t root_span = 0;  // our spans, parent before child; 0: none are made
+  uint64_t root_span = 0;  // our spans, parent before child; 0: none are made. With a parent_id the
+                           // first one is the span that the request was made in
   uint64_t model_span = 0;
   uint64_t compute_span = 0;
 };

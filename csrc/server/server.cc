@@ -156,7 +156,7 @@ struct Server::Impl {
   // Runs that ended with calls still in the hands of a model: what those calls borrow stays.
   std::vector<std::shared_ptr<Run>> ended GUARDED_BY(mu);
 
-  api::WorkerCalls worker_calls{&repository};  // keeps the address only
+  api::WorkerCalls worker_calls{&repository, tracer.get()};  // keeps the address only
   Mutex workers_mu;
   std::unique_ptr<backend::WorkerBackends> workers;  // null until somebody needs it; then constant
   repo::Repository repository;  // its models go before the rest, and with them every call

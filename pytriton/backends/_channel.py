@@ -51,7 +51,8 @@ class RawRequest(NamedTuple):
         correlation_id: Sequence id; 0 without.
         flags: 1 sequence start, 2 sequence end.
         timeout: The request's `timeout` parameter in microseconds; 0 if none.
-        trace_context: OpenTelemetry context as JSON text, or None.
+        trace_context: What the server tells of the request's trace, the OpenTelemetry context as
+            JSON text at its end; None: it isn't traced.
     """
 
     key: int
@@ -80,7 +81,7 @@ class InnerRequest(NamedTuple):
         flags: Sequence flags.
         timeout: In microseconds; 0: none.
         decoupled: Whether more than one response is welcome.
-        trace_context: Of the request it is part of, or None.
+        trace_context: That of the request which it is part of, or None.
     """
 
     model_name: str

@@ -76,7 +76,7 @@ class Reader:
         return found
 
 
-# The parameter that the context of a request's trace comes in; clients can't send it.
+# The parameter that tells of a request's trace, both ways; clients can't send it.
 _TRACE = "triton_trace_context"
 
 
@@ -341,7 +341,12 @@ class Encoder:
     def inner_request(self, call: int, request: InnerRequest) -> bytes:
         """A request that the model makes."""
         is_text = isinstance(request.correlation_id, str)
-        count, values = pack_parameters(request.parameters)
+        parameters = request.parameters
+        if request.trace_context is not None:
+            parameters = json.dumps(
+                {**json.loads(parameters or "{}"), _TRACE: request.trace_context}
+            )
+        count, values = pack_parameters(parameters)
         version = "" if request.model_version < 0 else str(request.model_version)
         parts = [
             _U64.pack(call),

@@ -246,6 +246,88 @@ def test_a_workers_model_goes_on_from_the_servers_span(start, collector, tmp_pat
     assert json.loads(seen[1]) == {"traceparent": parent, "tracestate": "a=b"}
 
 
+# A model that asks `tells`, in its request's trace and outside of it.
+ASKING = """
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            inputs = pb_utils.get_input_tensor_by_name(request, "SECONDS")
+            make = dict(model_name="tells", requested_output_names=["SEEN"], inputs=[inputs])
+            pb_utils.InferenceRequest(request_id="alone", **make).exec()
+            asked = pb_utils.InferenceRequest(request_id="c1", trace=request.trace(), **make)
+            answer = asked.exec()
+            assert not answer.has_error(), answer.error().message()
+            answers.append(answer)
+        return answers
+"""
+
+
+@pytest.fixture
+def asking(tmp_path):
+    """A repository with a model that asks another one."""
+    for name, text in (("asks", ASKING), ("tells", MODEL)):
+        version = tmp_path / "models" / name / "1"
+        version.mkdir(parents=True)
+        (version / "model.py").write_text(text)
+        (version.parent / "config.pbtxt").write_text(CONFIG)
+    return str(tmp_path / "models")
+
+
+def ask_asking(server, headers=None):
+    tensor = {"name": "SECONDS", "datatype": "FP32", "shape": [1, 1], "data": [0]}
+    body = json.dumps({"id": "r1", "inputs": [tensor]}).encode()
+    status, answer = server.call("POST", "/v2/models/asks/infer", body, headers or {})
+    assert status == 200, answer
+    context, parameters = json.loads(json.loads(answer)["outputs"][0]["data"][0])
+    assert parameters == {}
+    return context
+
+
+def test_a_call_between_models_is_a_child_in_the_trace_file(start, asking, tmp_path):
+    path = tmp_path / "trace.json"
+    settings = trace_config(f"triton,file={path}", "level=TIMESTAMPS", "level=TENSORS", "rate=1")
+    server = start("", "--model-repository", asking, *settings)
+    assert ask_asking(server) is None  # no spans, no context
+    assert server.stop() == 0
+    heads = [item for item in json.loads(path.read_bytes()) if "model_name" in item]
+    assert heads == [
+        {"id": 2, "model_name": "tells", "model_version": 1, "request_id": "c1", "parent_id": 1},
+        {"id": 1, "model_name": "asks", "model_version": 1, "request_id": "r1"},
+    ]
+    child = traces_of(path)[2]
+    assert set(child["timestamps"]) == {*CORE, "INFER_RESPONSE_COMPLETE"}  # it came by no protocol
+    assert_in_order(child["timestamps"], CORE)
+    assert next(activity for activity, _ in child["tensors"]) == "TENSOR_QUEUE_INPUT"
+
+
+def test_a_call_between_models_has_spans_within_its_callers(start, collector, asking):
+    url = f"http://127.0.0.1:{collector.server_address[1]}/v1/traces"
+    settings = ["mode=opentelemetry", f"opentelemetry,url={url}", "level=TIMESTAMPS", "rate=0"]
+    server = start("", "--model-repository", asking, *trace_config(*settings))
+    context = ask_asking(server, {"traceparent": PARENT})
+    assert server.stop() == 0
+    spans = spans_of(collector)
+    by_id = {span["spanId"]: span for span in spans}
+
+    def path_of(span):
+        above = by_id.get(span["parentSpanId"])
+        return [*(path_of(above) if above else []), span["name"]]
+
+    assert {span["traceId"] for span in spans} == {TRACE}
+    asked = ["InferRequest", "asks", "compute", "tells", "compute"]
+    assert sorted(path_of(span) for span in spans) == [asked[: n + 1] for n in range(5)]
+    (deepest,) = [span for span in spans if len(path_of(span)) == 5]
+    assert json.loads(context)["traceparent"] == f"00-{TRACE}-{deepest['spanId']}-01"
+    child = by_id[deepest["parentSpanId"]]
+    attributes = {item["key"]: item["value"] for item in child["attributes"]}
+    assert attributes["triton.trace_parent_id"] == {"intValue": "1"}
+    assert attributes["triton.request_id"] == {"stringValue": "c1"}
+
+
 def test_a_collector_that_is_not_there_stops_nothing(start):
     settings = ["mode=opentelemetry", "opentelemetry,url=http://127.0.0.1:9/v1/traces"]
     server = start("small.py", *trace_config(*settings, "level=TIMESTAMPS", "rate=1"))

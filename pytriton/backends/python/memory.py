@@ -43,11 +43,13 @@ class PreferredMemory:
 class InferenceTrace:
     """The trace that a request is part of."""
 
-    __slots__ = ("_context",)
+    __slots__ = ("_handoff",)
 
-    def __init__(self, context: Optional[str] = None) -> None:
-        self._context = context
+    def __init__(self, handoff: Optional[str] = None) -> None:
+        # What the server told of the trace; given back with requests that belong to it.
+        self._handoff = handoff
 
     def get_context(self) -> Optional[str]:
-        """JSON text of the OpenTelemetry context; None when the request isn't traced."""
-        return self._context
+        """JSON text of the OpenTelemetry context; None when the request has no spans."""
+        _, brace, rest = (self._handoff or "").partition("{")
+        return brace + rest if brace else None

@@ -189,7 +189,7 @@ class InferenceRequest:
             flags=self.flags(),
             timeout=self.timeout(),
             decoupled=decoupled,
-            trace_context=self.trace().get_context(),
+            trace_context=self._trace._handoff,
         )
 
     def exec(self, decoupled: bool = False) -> Union[InferenceResponse, bls.ResponseIterator]:
