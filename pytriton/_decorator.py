@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 Wrapper = Callable[..., Any]
+CONTEXT = "__triton_context__"  # attribute of the user's own function, or of its object
 
 
 class Decorated:
@@ -34,6 +35,12 @@ class Decorated:
         self.instance = instance if instance is not None else getattr(wrapped, "__self__", None)
         self._wrapper = wrapper
         self.__wrapped__ = wrapped
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == CONTEXT:  # who sets it here means the function
+            setattr(self.__wrapped__, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._wrapper(self.__wrapped__, self.instance, args, kwargs)

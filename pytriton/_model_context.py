@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Callable
 
-from pytriton._decorator import Decorated, innermost, layers
+from pytriton._decorator import CONTEXT, Decorated, innermost, layers
 from pytriton.exceptions import PyTritonValidationError
 from pytriton.model_config.triton_model_config import TritonModelConfig
-
-_CONTEXT = "__triton_context__"
 
 
 class _Serving(threading.local):
@@ -42,11 +40,15 @@ def begin_serving(config: TritonModelConfig, functions: Sequence[Any]) -> None:
     _SERVING.functions = frozenset(id(innermost(function)) for function in functions)
 
 
-class ModelConfigDict(dict[Any, TritonModelConfig]):
+class ModelConfigDict(MutableMapping[Any, TritonModelConfig]):
     """Model configurations by the callables that serve them."""
 
+    def __init__(self) -> None:
+        """Begins empty."""
+        self._kept: dict[str, tuple[Any, TritonModelConfig]] = {}
+
     @staticmethod
-    def _key(function: Any) -> str:
+    def _get_model_config_key(function: Any) -> str:
         while isinstance(function, Decorated):  # as if it were not decorated
             function = function.__wrapped__
         if inspect.ismethod(function) and function.__name__ == "__call__":
@@ -54,16 +56,19 @@ class ModelConfigDict(dict[Any, TritonModelConfig]):
         return str(function)
 
     def __getitem__(self, function: Any) -> TritonModelConfig:
-        return super().__getitem__(self._key(function))
+        return self._kept[self._get_model_config_key(function)][1]
 
     def __setitem__(self, function: Any, config: TritonModelConfig) -> None:
-        super().__setitem__(self._key(function), config)
+        self._kept[self._get_model_config_key(function)] = (function, config)
 
     def __delitem__(self, function: Any) -> None:
-        super().__delitem__(self._key(function))
+        del self._kept[self._get_model_config_key(function)]
 
-    def __contains__(self, function: Any) -> bool:
-        return super().__contains__(self._key(function))
+    def __iter__(self) -> Iterator[Any]:
+        return iter([function for function, _ in self._kept.values()])
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 class TritonContext:
@@ -89,13 +94,13 @@ def get_triton_context(wrapped: Callable[..., Any], instance: Any) -> TritonCont
         PyTritonValidationError: The callable is bound to no model.
     """
     holder = instance if instance is not None else innermost(wrapped)
-    context = getattr(holder, _CONTEXT, None)
+    context: Any = getattr(holder, CONTEXT, None)
     if context is None:
         raise PyTritonValidationError(
             "Wrapped function or object must bound with triton to get  __triton_context__"
         )
-    assert isinstance(context, TritonContext)
-    return context
+    found: TritonContext = context
+    return found
 
 
 def get_model_config(wrapped: Callable[..., Any], instance: Any) -> TritonModelConfig:
@@ -114,7 +119,7 @@ def inject_triton_context(context: TritonContext, function: Any, config: TritonM
     for holder in (getattr(function, "__self__", None), getattr(function, "instance", None), inner):
         try:
             if holder is not None:
-                setattr(holder, _CONTEXT, context)
+                setattr(holder, CONTEXT, context)
         except (AttributeError, TypeError):
             continue  # built-in functions and objects with slots take no attributes
 

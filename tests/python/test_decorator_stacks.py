@@ -10,6 +10,7 @@ from pytriton.client import FuturesModelClient, ModelClient
 from pytriton.decorators import (
     ConstantPadder,
     ModelConfigDict,
+    TritonContext,
     batch,
     convert_output,
     fill_optionals,
@@ -18,6 +19,7 @@ from pytriton.decorators import (
     group_by_keys,
     group_by_values,
     sample,
+    triton_context,
 )
 from pytriton.exceptions import PyTritonRuntimeError, PyTritonValidationError
 from pytriton.model_config import DynamicBatcher, Tensor
@@ -248,8 +250,25 @@ def test_helpers():
         configs[len]
     configs[len] = config
     assert configs[len] is config
+    assert (configs.get(len), configs.get(max), list(configs)) == (config, None, [len])
     del configs[len]
     assert len not in configs
+    assert not configs
+
+
+def test_a_context_may_be_set_on_a_decorated_function():
+    @sample
+    @triton_context
+    def function(triton_context, a):
+        return [a * len(triton_context.model_configs)]
+
+    context = TritonContext()
+    context.model_configs[function] = TritonModelConfig(
+        "m", outputs=[TensorSpec("p", (1,), np.int64)]
+    )
+    function.__triton_context__ = context
+    (result,) = function([request(a=[[7]])])
+    assert result["p"].tolist() == [[7]]
 
 
 def test_errors_under_decorators_reach_the_client(serve):
