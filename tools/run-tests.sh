@@ -5,19 +5,19 @@ cd "$(dirname "$0")/.."
 
 failed=()
 report=()
+TIMEFORMAT='%U + %S'
 step() {
-  local name=$1 started=$SECONDS
+  local name=$1 started=$SECONDS outcome=passed cpu
   printf '\n=== %s ===\n' "$name"
   shift
-  if "$@"; then
-    report+=("passed  $((SECONDS - started)) s  $name")
-  else
-    report+=("FAILED  $((SECONDS - started)) s  $name")
-    failed+=("$name")
-  fi
+  # What `time` says of the step's processes is all that goes into `cpu`.
+  { cpu=$({ time "$@" >&3 2>&4; } 2>&1) || outcome=FAILED; } 3>&1 4>&2
+  [ $outcome = passed ] || failed+=("$name")
+  report+=("$outcome  $((SECONDS - started)) s, CPU $cpu s  $name")
 }
 
-make --no-print-directory install || exit 1
+step "build and installation" make --no-print-directory install
+[ ${#failed[@]} -eq 0 ] || exit 1
 step "C++ unit tests" make --no-print-directory test-cpp
 step "Python unit tests" make --no-print-directory test-python
 step "end-to-end tests" make --no-print-directory test-e2e

@@ -11,7 +11,7 @@
 namespace pt::api {
 namespace {
 
-constexpr int kMaxDepth = 2;
+constexpr int kMaxHandoffDepth = 2;
 constexpr uint32_t kTimestamps = 1;
 constexpr uint32_t kTensors = 2;
 
@@ -33,7 +33,7 @@ std::string_view TextOf(wire::JsonValue root, std::string_view key) {
 }
 
 TraceContext ContextOf(std::string_view json) {
-  wire::JsonDocument document(kMaxDepth);
+  wire::JsonDocument document(kMaxHandoffDepth);
   if (!document.Parse(json).ok() || !document.root().is_object()) return {};
   return ParseTraceContext(TextOf(document.root(), kTraceParent),
                            TextOf(document.root(), kTraceState));

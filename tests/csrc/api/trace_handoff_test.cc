@@ -9,7 +9,7 @@
 namespace pt::api {
 namespace {
 
-constexpr std::string_view kParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+constexpr std::string_view kCaller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 TEST(TraceHandoff, ReadsNumbersWithAndWithoutAContext) {
   const auto plain = ReadTraceHandoff("12 3 100");
@@ -19,12 +19,12 @@ TEST(TraceHandoff, ReadsNumbersWithAndWithoutAContext) {
   EXPECT_TRUE(plain->has_tensors);
   EXPECT_EQ(plain->log_frequency, 100U);
   EXPECT_EQ(plain->context.span_id, 0U);
-  const auto spans = ReadTraceHandoff("1 0 0 {\"traceparent\":\"" + std::string(kParent) +
+  const auto spans = ReadTraceHandoff("1 0 0 {\"traceparent\":\"" + std::string(kCaller) +
                                       "\",\"tracestate\":\"a=b\"}");
   ASSERT_TRUE(spans.has_value());
   EXPECT_FALSE(spans->has_timestamps);
   EXPECT_FALSE(spans->has_tensors);
-  EXPECT_EQ(WriteTraceParent(spans->context, spans->context.span_id), kParent);
+  EXPECT_EQ(WriteTraceParent(spans->context, spans->context.span_id), kCaller);
   EXPECT_EQ(spans->context.state, "a=b");
 }
 
