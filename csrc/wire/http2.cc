@@ -8,9 +8,12 @@
 namespace pt::wire {
 namespace {
 
-// A useful frame allows for so many idle ones (a gRPC client sends up to three a call:
-// WINDOW_UPDATE twice, PING).
-constexpr int64_t kEarnedPerFrame = 4;
+// A useful frame allows for so many idle ones (a gRPC client sends up to three a message:
+// WINDOW_UPDATE twice, PING), and so does a piece of an answer.
+constexpr uint64_t kEarnedPerFrame = 4;
+// So many bytes of an answer allow for one more: some clients give credit for every 4 KiB they
+// read, for the stream and for the connection.
+constexpr size_t kBytesPerIdleFrame = 1024;
 // A header block of so many times the size of the largest head, packed, is an attack.
 constexpr size_t kBlockPatience = 16;
 // Control frames that wait for a client that does not read: it asked for every one of them.
@@ -79,7 +82,7 @@ Status Http2Session::EndReceive(Http2Fault fault) {
   }
   if (!fault.ok()) {
     is_failed_ = true;
-    AppendGoAway(last_id_, fault.error, &sender_.control());
+    AppendGoAway(last_taken_id_, fault.error, &sender_.control());
     return InvalidArgument(std::string("expected HTTP/2 within the limits, got ") + fault.reason);
   }
   // The connection's credit, once for all that came.
@@ -114,12 +117,23 @@ Http2Fault Http2Session::OnFrame(const Http2FrameHead& frame) {
   const bool is_useful =
       frame.type == Http2FrameType::kHeaders ||
       (frame.type == Http2FrameType::kData && (frame.size > 0 || frame.has(kHttp2EndStream)));
-  if (is_useful) {
-    idle_frames_ = std::max<int64_t>(idle_frames_ - kEarnedPerFrame, 0);
-  } else if (++idle_frames_ > limits_.idle_frames) {
-    return {Http2Error::kEnhanceYourCalm, "too many frames that carry neither requests nor data"};
-  }
+  if (!is_useful) return CountIdleFrame();
+  Earn(kEarnedPerFrame);
   return {};
+}
+
+Http2Fault Http2Session::CountIdleFrame() {
+  const auto passed = std::chrono::floor<std::chrono::seconds>(now_ - idle_at_).count();
+  if (passed > 0) {
+    Earn(static_cast<uint64_t>(passed * limits_.idle_frames_per_second));
+    idle_at_ = now_;
+  }
+  if (++idle_frames_ <= limits_.idle_frames) return {};
+  return {Http2Error::kEnhanceYourCalm, "too many frames that carry neither requests nor data"};
+}
+
+void Http2Session::Earn(uint64_t idle_frames) {
+  idle_frames_ -= std::min(idle_frames_, static_cast<int64_t>(idle_frames));
 }
 
 Http2Fault Http2Session::OnBlock(const Http2FrameHead& frame, const BlockPiece& piece) {
@@ -146,6 +160,7 @@ Http2Fault Http2Session::OnHead(const Http2FrameHead& frame) {
 Http2Fault Http2Session::OpenRequest(const Http2FrameHead& frame) {
   last_id_ = frame.stream_id;
   if (said_goodbye_) return {};  // the client knows that it is not taken (6.8)
+  last_taken_id_ = last_id_;
   const Http2HeadBuilder& builder = decoder_->head();
   Http2Head head = builder.head();
   head.has_body = !frame.has(kHttp2EndStream);
@@ -285,7 +300,10 @@ void Http2Session::Close(Http2Stream* stream, Http2Error error) {
 
 // --- what leaves ------------------------------------------------------------------------------
 
-void Http2Session::OnBodyFramed(Http2Stream* stream) {
+void Http2Session::OnBodyFramed(Http2Stream* stream, size_t count) {
+  framed_ += count;
+  Earn(framed_ / kBytesPerIdleFrame);
+  framed_ %= kBytesPerIdleFrame;
   if (stream->withheld_ == 0 || stream->unsent_ > limits_.max_unsent / 2) return;
   GiveBack(stream, std::exchange(stream->withheld_, 0));
 }
@@ -323,6 +341,7 @@ void Http2Session::SendInterimHead(Http2Stream* stream, std::span<const Http2Fie
 
 void Http2Session::Queue(Http2Stream* stream, std::string_view lead, Slice bytes) {
   PT_DCHECK(!stream->is_ended_);
+  Earn(kEarnedPerFrame);
   stream->AppendBody(lead, std::move(bytes));
   sender_.Ready(stream);
 }
@@ -355,7 +374,7 @@ void Http2Session::AnnounceGoAway() {
 
 void Http2Session::GoAway(Http2Error error) {
   said_goodbye_ = true;
-  AppendGoAway(last_id_, error, &sender_.control());
+  AppendGoAway(last_taken_id_, error, &sender_.control());
 }
 
 }  // namespace pt::wire

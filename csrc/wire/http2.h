@@ -41,8 +41,9 @@ struct Http2Limits {
   uint64_t reset_burst = 10000;
   uint64_t resets_per_second = 2000;
   // Frames that carry no request and no data (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA,
-  // unknown ones): so many more than the useful ones have earned.
+  // unknown ones): so many more than requests, answers and time have earned.
   int64_t idle_frames = 10000;
+  int64_t idle_frames_per_second = 10;  // keepalive on a connection that rests
 };
 
 // How long fields that are sent live.
@@ -148,14 +149,14 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
   void OnDataPiece(std::string_view bytes) override;
   Http2Fault OnDataEnd(const Http2FrameHead& frame) override;
   // Http2SenderEvents
-  void OnBodyFramed(Http2Stream* stream) override;
+  void OnBodyFramed(Http2Stream* stream, size_t count) override;
   void OnAnswerFramed(Http2Stream* stream) override;
   void OnResetDue(Http2Stream* stream) override;
 
   // Control frames, one kind each.
   Http2Fault OnSettings(const Http2FrameHead& frame, std::string_view payload);
   Http2Fault OnSetting(uint16_t setting, uint32_t value);
-  Http2Fault OnInitialWindow(uint32_t window);
+  Http2Fault ChangeInitialWindow(uint32_t window);
   Http2Fault OnRstStream(uint32_t id, Http2Error error);
   Http2Fault OnWindowUpdate(uint32_t id, uint32_t increment);
 
@@ -167,6 +168,8 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
   Http2Fault RefuseStream(uint32_t id, Http2Error error);
   Http2Fault ResetForFault(Http2Stream* stream, Http2Error error);
   Http2Fault CountReset();
+  Http2Fault CountIdleFrame();
+  void Earn(uint64_t idle_frames);
   void Ended(Http2Stream* stream);
   void Close(Http2Stream* stream, Http2Error error);
   void Consumed(Http2Stream* stream, size_t size);
@@ -182,9 +185,12 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
   bool said_goodbye_ = false;             // GoAway: later streams are not taken
   bool has_goodbye_ = false;              // the client's
   uint32_t last_id_ = 0;                  // the client's newest stream
+  uint32_t last_taken_id_ = 0;            // the same, before GoAway
   int64_t window_ = kHttp2DefaultWindow;  // bytes that the client may still send
   size_t consumed_ = 0;                   // received bytes that the next WINDOW_UPDATE gives back
   int64_t idle_frames_ = 0;
+  TimePoint idle_at_;    // what time earned until then is counted
+  size_t framed_ = 0;    // bytes of answers that have earned nothing yet
   TimePoint now_;        // of this Receive
   TimePoint resets_at_;  // when the resets left were counted
   double resets_left_;

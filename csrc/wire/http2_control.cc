@@ -1,4 +1,6 @@
 // Http2Session: the frames that carry no request (RFC 9113 6.3 to 6.9).
+#include <optional>
+
 #include "wire/http2.h"
 
 namespace pt::wire {
@@ -39,11 +41,17 @@ Http2Fault Http2Session::OnControl(const Http2FrameHead& frame, std::string_view
 
 Http2Fault Http2Session::OnSettings(const Http2FrameHead& frame, std::string_view payload) {
   if (frame.has(kHttp2Ack)) return {};
+  std::optional<uint32_t> window;
   for (size_t at = 0; at + kHttp2SettingSize <= payload.size(); at += kHttp2SettingSize) {
     const uint32_t high = ReadBig32(payload.data() + at);
     const uint32_t low = ReadBig32(payload.data() + at + 2);
-    const Http2Fault fault = OnSetting(static_cast<uint16_t>(high >> 16), low);
-    if (!fault.ok()) return fault;
+    const auto setting = static_cast<uint16_t>(high >> 16);
+    if (const Http2Fault fault = OnSetting(setting, low); !fault.ok()) return fault;
+    if (static_cast<Http2Setting>(setting) == Http2Setting::kInitialWindowSize) window = low;
+  }
+  // Once a frame, however often it was said: it costs a look at every open stream.
+  if (window) {
+    if (const Http2Fault fault = ChangeInitialWindow(*window); !fault.ok()) return fault;
   }
   AppendFrame({0, Http2FrameType::kSettings, kHttp2Ack, 0}, {}, &sender_.control());
   return {};
@@ -59,7 +67,8 @@ Http2Fault Http2Session::OnSetting(uint16_t setting, uint32_t value) {
       return value <= 1 ? Http2Fault()
                         : Http2Fault::Protocol("SETTINGS_ENABLE_PUSH that is neither 0 nor 1");
     case Http2Setting::kInitialWindowSize:
-      return OnInitialWindow(value);
+      if (value <= kHttp2MaxWindow) return {};  // OnSettings applies it
+      return {Http2Error::kFlowControl, "SETTINGS_INITIAL_WINDOW_SIZE over 2^31-1"};
     case Http2Setting::kMaxFrameSize:
       if (value < kHttp2DefaultMaxFrame || value > kHttp2LargestMaxFrame) {
         return Http2Fault::Protocol("SETTINGS_MAX_FRAME_SIZE out of its range");
@@ -72,10 +81,7 @@ Http2Fault Http2Session::OnSetting(uint16_t setting, uint32_t value) {
 }
 
 // The windows of open streams change with it (6.9.2), even below zero.
-Http2Fault Http2Session::OnInitialWindow(uint32_t window) {
-  if (window > kHttp2MaxWindow) {
-    return {Http2Error::kFlowControl, "SETTINGS_INITIAL_WINDOW_SIZE over 2^31-1"};
-  }
+Http2Fault Http2Session::ChangeInitialWindow(uint32_t window) {
   const int64_t change = int64_t{window} - int64_t{sender_.initial_window()};
   sender_.set_initial_window(window);
   for (Http2Stream* stream = streams_.first(); stream != nullptr; stream = stream->next_) {

@@ -50,14 +50,16 @@ void Http2HeadBuilder::Begin() {
 Http2HeadBuilder::Verdict Http2HeadBuilder::Add(std::string_view name, std::string_view value) {
   size_ += name.size() + value.size() + kFieldOverhead;
   if (size_ > kPatience * max_size_) return Verdict::kFlood;
-  value = Trimmed(value);
-  if (is_malformed_ || !IsWellFormed(name, value)) {
-    is_malformed_ = true;
-    return Verdict::kMalformed;
-  }
+  if (is_malformed_) return Verdict::kMalformed;
+  // Not even looked at: what is refused anyway must cost little.
   if (size_ > max_size_) {
     is_too_large_ = true;
     return Verdict::kFine;
+  }
+  value = Trimmed(value);
+  if (!IsWellFormed(name, value)) {
+    is_malformed_ = true;
+    return Verdict::kMalformed;
   }
   const auto begin = static_cast<uint32_t>(bytes_.size());
   const auto name_size = static_cast<uint32_t>(name.size());

@@ -43,7 +43,7 @@ class Http2HeadBuilder {
   explicit Http2HeadBuilder(size_t max_size) : max_size_(max_size) {}
 
   void Begin();
-  // Once kMalformed, always so until Begin.
+  // Once kMalformed, always so until Begin. What is cut is not looked at.
   Verdict Add(std::string_view name, std::string_view value);
   // After the last field: kFine or kMalformed.
   Verdict Finish();

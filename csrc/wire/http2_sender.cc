@@ -146,7 +146,7 @@ void Http2Sender::SendBody(Http2Stream* stream) {
     produced_ += count;
     window_ -= static_cast<int64_t>(count);
     stream->send_window_ -= static_cast<int64_t>(count);
-    events_->OnBodyFramed(stream);
+    events_->OnBodyFramed(stream, count);
   } else if (stream->is_ended_ && !stream->has_trailers_) {
     AppendDataHead(id, 0, true);  // the end came after the rest was sent
   }

@@ -20,8 +20,8 @@ namespace pt::wire {
 // What became of streams, told from Produce only.
 class Http2SenderEvents {
  public:
-  // Bytes of its body were framed.
-  virtual void OnBodyFramed(Http2Stream* stream) = 0;
+  // `count` bytes of its body were framed.
+  virtual void OnBodyFramed(Http2Stream* stream, size_t count) = 0;
   // Its answer is complete. The stream is in no queue.
   virtual void OnAnswerFramed(Http2Stream* stream) = 0;
   // It was to be reset, and its turn has come.

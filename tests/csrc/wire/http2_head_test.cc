@@ -105,5 +105,14 @@ TEST(Http2HeadTest, CutsLargeHeadsAndGivesUpOnHugeOnes) {
   EXPECT_EQ(Judge(&builder, Get(Fields(20, {"x", large}))), Verdict::kFlood);
 }
 
+// HPACK says much in few bytes: the cut ends the work, too.
+TEST(Http2HeadTest, DoesNotLookAtWhatIsCut) {
+  Http2HeadBuilder builder(1000);
+  const std::string broken = std::string(500, 'a') + "\n";
+  EXPECT_EQ(Judge(&builder, Get({{"x", broken}})), Verdict::kMalformed);
+  EXPECT_EQ(Judge(&builder, Get({{"x", std::string(900, 'a')}, {"y", broken}})), Verdict::kFine);
+  EXPECT_TRUE(builder.head().is_too_large);
+}
+
 }  // namespace
 }  // namespace pt::wire

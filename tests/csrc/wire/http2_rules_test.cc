@@ -185,6 +185,66 @@ TEST_F(Http2RulesTest, ContinuationFloodEndsTheConnection) {
   EXPECT_EQ(GoAwayError(), static_cast<int64_t>(Http2Error::kEnhanceYourCalm));
 }
 
+// Some clients give credit for every 4 KiB that they read, for the stream and for the connection.
+TEST_F(Http2RulesTest, CreditForALongAnswerIsNoFlood) {
+  Http2Limits limits;
+  limits.idle_frames = 10;
+  Begin(limits);
+  ASSERT_TRUE(Say(Open(1, kWhole | kEnd)));
+  session_->SendHead(streams_[0].get(), kOk, FieldBytes::kStatic, BodyFollows::kYes);
+  session_->Queue(streams_[0].get(), "", Slice::Copy(std::string(1 << 20, 'x')));
+  session_->End(streams_[0].get());
+  ASSERT_TRUE(Say(""));
+  const std::string credit =
+      Frame(Type::kWindowUpdate, 0, 0, Big32(4096)) + Frame(Type::kWindowUpdate, 0, 1, Big32(4096));
+  for (int i = 0; i < 256 && !streams_[0]->is_closed; ++i) ASSERT_TRUE(Say(credit)) << i;
+  EXPECT_TRUE(streams_[0]->is_closed);
+}
+
+TEST_F(Http2RulesTest, MessagesThatAreSentEarnIdleFrames) {
+  Http2Limits limits;
+  limits.idle_frames = 10;
+  Begin(limits);
+  ASSERT_TRUE(Say(Open(1)));
+  session_->SendHead(streams_[0].get(), kOk, FieldBytes::kStatic, BodyFollows::kYes);
+  const std::string credit =
+      Frame(Type::kWindowUpdate, 0, 0, Big32(50)) + Frame(Type::kWindowUpdate, 0, 1, Big32(50));
+  for (int i = 0; i < 100; ++i) {
+    session_->Queue(streams_[0].get(), "lead", Slice::Copy(std::string(46, 'x')));
+    ASSERT_TRUE(Say(Frame(Type::kPing, 0, 0, "12345678") + credit)) << i;
+  }
+}
+
+// A client that gives a byte of credit at a time makes us frame single bytes.
+TEST_F(Http2RulesTest, CreditInBytesIsAFlood) {
+  Http2Limits limits;
+  limits.idle_frames = 100;
+  Begin(limits);
+  ASSERT_TRUE(Say(Setting(Http2Setting::kInitialWindowSize, 0) + Open(1, kWhole | kEnd)));
+  session_->SendHead(streams_[0].get(), kOk, FieldBytes::kStatic, BodyFollows::kYes);
+  session_->Queue(streams_[0].get(), "", Slice::Copy(std::string(10000, 'x')));
+  bool is_fine = true;
+  for (int i = 0; i < 200 && is_fine; ++i) {
+    is_fine = Say(Frame(Type::kWindowUpdate, 0, 1, Big32(1)));
+  }
+  EXPECT_FALSE(is_fine);
+}
+
+TEST_F(Http2RulesTest, PingsAtLeisureAreNoFlood) {
+  Http2Limits limits;
+  limits.idle_frames = 10;
+  limits.idle_frames_per_second = 2;
+  Begin(limits);
+  const std::string ping = Frame(Type::kPing, 0, 0, "12345678");
+  for (int i = 0; i < 100; ++i) {
+    now_ += std::chrono::seconds(1);
+    ASSERT_TRUE(Say(ping + ping)) << i;
+  }
+  bool is_fine = true;
+  for (int i = 0; i < 20 && is_fine; ++i) is_fine = Say(ping);
+  EXPECT_FALSE(is_fine);
+}
+
 TEST_F(Http2RulesTest, ABlockThatNeverEndsEndsTheConnection) {
   Http2Limits limits;
   limits.max_header_bytes = 1000;
@@ -206,6 +266,18 @@ TEST_F(Http2RulesTest, AnswersPingsAndSettings) {
   output_.clear();
   EXPECT_TRUE(Say(Frame(Type::kSettings, 0, 0, "")));
   EXPECT_EQ(output_, Frame(Type::kSettings, kHttp2Ack, 0, ""));
+}
+
+// What was not taken may be sent again elsewhere; so a later GOAWAY must not include it (6.8).
+TEST_F(Http2RulesTest, TheLastStreamOfAGoodbyeNeverRises) {
+  ASSERT_TRUE(Say(Open(1)));
+  session_->GoAway(Http2Error::kNone);
+  ASSERT_TRUE(Say(Open(3) + Frame(Type::kData, 0, 3, "x")));
+  EXPECT_EQ(streams_.size(), 1u);
+  EXPECT_EQ(Sent(Type::kGoAway, 0, 0), 1);
+  EXPECT_FALSE(Say(Frame(Type::kData, 0, 0, "x")));
+  EXPECT_EQ(GoAwayError(), static_cast<int64_t>(Http2Error::kProtocol));
+  EXPECT_EQ(Sent(Type::kGoAway, 0, 0), 1);
 }
 
 TEST_F(Http2RulesTest, TheClientsGoodbyeEndsTheConnectionWhenAllIsAnswered) {

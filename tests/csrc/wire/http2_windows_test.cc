@@ -124,6 +124,21 @@ TEST_F(Http2WindowsTest, AShrunkWindowMayFallBelowZero) {
   EXPECT_TRUE(streams_[0]->is_closed);
 }
 
+// Each change costs a look at every open stream: a frame's last word is the one that counts.
+TEST_F(Http2WindowsTest, AnInitialWindowThatIsSaidTwiceChangesOnce) {
+  ASSERT_TRUE(Say(Open(1, kWhole | kEnd) + Frame(Type::kWindowUpdate, 0, 1, Big32(0x7fff0000))));
+  std::string twice;
+  AppendSetting(Http2Setting::kInitialWindowSize, 0x7fffffff, &twice);
+  AppendSetting(Http2Setting::kInitialWindowSize, 65536, &twice);
+  EXPECT_FALSE(Say(Frame(Type::kSettings, 0, 0, twice)));  // 2^31
+  Begin({});
+  ASSERT_TRUE(Say(Open(1, kWhole | kEnd) + Frame(Type::kWindowUpdate, 0, 1, Big32(0x7fff0000))));
+  twice.clear();
+  AppendSetting(Http2Setting::kInitialWindowSize, 0x7fffffff, &twice);
+  AppendSetting(Http2Setting::kInitialWindowSize, 1000, &twice);
+  EXPECT_TRUE(Say(Frame(Type::kSettings, 0, 0, twice)));
+}
+
 TEST_F(Http2WindowsTest, LargeHeadsOfAnswersAreCutIntoFrames) {
   ASSERT_TRUE(Say(Open(1, kWhole | kEnd)));
   const std::string value(40000, 'x');
