@@ -346,7 +346,7 @@ Status WorkerProcess::Put(Batch* batch, bool is_waited) {
   ring_->SetLogMask(LogMaskFor(hub_.logger));
   writer_.Clear();
   records_.Begin(sequence, batch, !is_waited, std::chrono::steady_clock::now());
-  const Status status = flights_->Enter(sequence, batch, is_waited, &writer_);
+  Status status = flights_->Enter(sequence, batch, is_waited, &writer_);
   if (!status.ok()) {
     records_.Cancel(batch);
     return status;
