@@ -7,7 +7,7 @@ The first one is written in full. Of the others there are only rows of one size,
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ._channel import RawAnswer, RawRequest
 
@@ -15,6 +15,11 @@ ROWS = 0x80000000  # set in the number of requests or responses
 
 _BYTES = 13
 _KEY = struct.Struct("<Q")
+# Numbers of data types as numpy's names.
+_DTYPES = {1: "?", 2: "u1", 3: "u2", 4: "u4", 5: "u8", 6: "i1", 7: "i2", 8: "i4", 9: "i8"}
+_DTYPES.update({10: "f2", 11: "f4", 12: "f8"})
+# Rows of tensors up to this size are views of one copy; a model that keeps one, keeps all.
+_LARGEST_VIEW = 1024
 _new_tuple = tuple.__new__
 
 
@@ -28,11 +33,18 @@ class RowReader:
         """All requests: `first`, and those of the rows."""
         _, request_id, tensors, wanted, values, correlation, flags, timeout, trace = first
         rest = (wanted, values, correlation, flags, timeout, trace)
-        form = self._form(tuple([len(tensor[3]) for tensor in tensors]))
         requests = [first]
         append = requests.append
         if len(tensors) == 1:
-            name, dtype, shape, _ = tensors[0]
+            name, dtype, shape, content = tensors[0]
+            found = _views(dtype, shape, len(content), data)
+            if found is not None:
+                for key, view in zip(*found):
+                    inputs = ((name, dtype, shape, view),)
+                    append(_new_tuple(RawRequest, (key, request_id, inputs, *rest)))
+                return requests
+        form = self._form(tuple([len(tensor[3]) for tensor in tensors]))
+        if len(tensors) == 1:
             for key, content in form.iter_unpack(data):
                 inputs = ((name, dtype, shape, bytearray(content)),)
                 append(_new_tuple(RawRequest, (key, request_id, inputs, *rest)))
@@ -50,6 +62,23 @@ class RowReader:
                 self._forms.clear()
             form = self._forms[sizes] = struct.Struct("<Q" + "".join(f"{n}s" for n in sizes))
         return form
+
+
+def _views(
+    dtype: int, shape: Sequence[int], size: int, data: memoryview
+) -> Optional[Tuple[List[int], Any]]:
+    """Keys and arrays of rows of one tensor; None where they have to be read one by one."""
+    if dtype not in _DTYPES or not shape or not 0 < size <= _LARGEST_VIEW:
+        return None
+    import numpy as np
+
+    kind = np.dtype(_DTYPES[dtype])
+    step = 8 + size  # a multiple of the item's size, as both parts are
+    block = bytearray(data)
+    count = len(block) // step
+    keys: List[int] = np.ndarray((count,), "<u8", block, 0, (step,)).tolist()
+    words = np.ndarray((count, step // kind.itemsize), kind, block)
+    return keys, words[:, 8 // kind.itemsize :].reshape((count, *shape))
 
 
 def write_rows(head: bytes, answers: Sequence[RawAnswer]) -> Optional[bytes]:

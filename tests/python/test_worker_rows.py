@@ -9,6 +9,7 @@ import pytest
 
 from pytriton.backends import _messages as messages
 from pytriton.backends._rows import ROWS
+from pytriton.backends.python.tensor import from_wire
 
 FP32, INT64, BYTES = 11, 9, 13
 
@@ -47,10 +48,35 @@ def test_rows_are_read_as_if_each_request_were_written_in_full(names):
     full = begin + b"".join(record(key, arrays) for key, arrays in enumerate(batch))
     begin = struct.pack("<II", 4, 5 | ROWS) + record(0, batch[0])
     rows = begin + b"".join(row(key, arrays) for key, arrays in enumerate(batch) if key > 0)
-    assert decoder.batch(memoryview(rows)) == decoder.batch(memoryview(full))
-    _, requests = decoder.batch(memoryview(rows))
-    for request in requests:
+    read, expected = (decoder.batch(memoryview(message)) for message in (rows, full))
+    assert plain(*read) == plain(*expected)
+    for request in read[1]:
         assert not memoryview(request.inputs[0][3]).readonly
+
+
+def plain(sequence: int, requests: list) -> tuple:
+    """A batch with the bytes of its tensors, wherever they lie."""
+    inputs = [[(*raw[:3], bytes(raw[3])) for raw in request.inputs] for request in requests]
+    return sequence, inputs, [request._replace(inputs=()) for request in requests]
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3,), (2, 2, 1), (1, 300), ()])
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_rows_of_one_tensor_are_its_arrays(shape, kind):
+    decoder = messages.Decoder(None)
+    decoder.set_names(["A"], ["Y"])
+    size = int(np.prod(shape))
+    batch = [np.arange(key, key + size, dtype=kind).reshape(shape) for key in range(4)]
+    message = struct.pack("<II", 4, 4 | ROWS) + record(0, [batch[0]])
+    message += b"".join(row(key, [array]) for key, array in enumerate(batch) if key > 0)
+    _, requests = decoder.batch(memoryview(message))
+    tensors = [from_wire(*request.inputs[0]) for request in requests]
+    for key, tensor_read in enumerate(tensors):
+        assert requests[key].key == key
+        array = tensor_read.as_numpy()
+        assert array is tensor_read.as_numpy()
+        np.testing.assert_array_equal(array, batch[key], strict=True)
+        array[...] = -1  # a model may write to it: those that follow are checked after that
 
 
 def answers_of(arrays: list, code: int = FP32) -> list:

@@ -81,7 +81,9 @@ class Tensor:
             code = self._code
             dtype = _DTYPE_OF_CODE.get(code)
             if dtype is not None:
-                array = _ndarray(self._shape, dtype, self._data)
+                array = self._data
+                if type(array) is not _ndarray or array.dtype is not dtype:
+                    array = _ndarray(self._shape, dtype, array)
             elif code == _BYTES:
                 array = datatypes.decode_bytes(self._data, self._shape)
             else:
