@@ -1,6 +1,7 @@
 #include "backend/worker_instance.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "infer/scheduler.h"
@@ -21,7 +22,9 @@ constexpr Duration kLongestSilence = std::chrono::milliseconds(1);
 }  // namespace
 
 WorkerInstance::WorkerInstance(std::shared_ptr<WorkerKeeper> keeper, Plan plan)
-    : keeper_(std::move(keeper)), plan_(std::move(plan)) {}
+    : keeper_(std::move(keeper)),
+      plan_(std::move(plan)),
+      vigil_(std::thread::hardware_concurrency()) {}
 
 Status WorkerInstance::Start() {
   return keeper_->Load(std::move(plan_.setup), std::move(plan_.arguments));
@@ -71,12 +74,17 @@ void WorkerInstance::OnSignal() {
 
 bool WorkerInstance::Rest() {
   if (!heard_) return false;
+  bool has_ended = false;
+  if (heard_->pending() == 1 && vigil_.IsDue(heard_->run_time())) {
+    has_ended = heard_->KeepVigil(Vigil::kLongest);
+    vigil_.Ended(!has_ended);
+  }
   const bool has_more = heard_->pending() > 1;
   if (has_more) loop_->LimitWait(kLongestSilence);
   const bool has_read =
       heard_->Rest(has_more ? WorkerProcess::Ringing::kSoon : WorkerProcess::Ringing::kAtOnce);
   UpdateCanTake();
-  return has_read;
+  return has_read || has_ended;
 }
 
 void WorkerInstance::UpdateCanTake() {
@@ -87,6 +95,7 @@ void WorkerInstance::UpdateCanTake() {
 
 bool WorkerInstance::HandOver(Batch* batch, const std::shared_ptr<WorkerProcess>& process) {
   if (loop_ == nullptr || !ListenTo(process)) return false;
+  vigil_.Count(batch->requests.size() == 1 && process->is_idle());
   const bool is_taken = process->HandOver(batch).ok();
   UpdateCanTake();
   return is_taken;

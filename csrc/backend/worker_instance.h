@@ -14,6 +14,7 @@
 #include <string>
 
 #include "backend/worker_keeper.h"
+#include "backend/worker_vigil.h"
 #include "infer/backend.h"
 #include "infer/loop_host.h"
 
@@ -65,6 +66,7 @@ class WorkerInstance final : public BackendInstance, private LoopSignal {
 
   const std::shared_ptr<WorkerKeeper> keeper_;
   Plan plan_;
+  Vigil vigil_;
   LoopHost* loop_ = nullptr;              // the one that this thread drives
   std::shared_ptr<WorkerProcess> heard_;  // the process that loop_ listens to
   std::atomic<bool> can_take_{true};      // written by the instance's thread

@@ -77,6 +77,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   enum class Ringing { kAtOnce, kSoon };
   // True: something was read.
   bool Rest(Ringing ringing) EXCLUDES(reader_mu_, mu_);
+  // Stays awake until every batch has ended, for `limit` at most. False: it did not.
+  bool KeepVigil(Duration limit) EXCLUDES(reader_mu_, mu_);
   // Hands a batch over without waiting for it. REQUIRES: between BeginFollowing and EndFollowing.
   // Errors: nothing was taken from the batch; the worker is dead, or holds too many requests.
   Status HandOver(Batch* batch) EXCLUDES(reader_mu_, mu_);

@@ -36,6 +36,16 @@ bool WorkerProcess::Rest(Ringing ringing) {
   return has_read;
 }
 
+bool WorkerProcess::KeepVigil(Duration limit) {
+  const TimePoint end = std::chrono::steady_clock::now() + limit;
+  MutexLock lock(&reader_mu_);
+  ring_->BeginReading();
+  while (pending() > 0 && !is_dead() && std::chrono::steady_clock::now() < end) {
+    if (ring_->HasMessage()) Pump();
+  }
+  return pending() == 0;
+}
+
 Status WorkerProcess::HandOver(Batch* batch) {
   MutexLock lock(&reader_mu_);
   if (is_dead()) return Internal(death());

@@ -144,6 +144,10 @@ WorkerRing::ReadResult WorkerRing::Read(uint32_t* type, std::string* payload) {
   }
 }
 
+bool WorkerRing::HasMessage() const {
+  return (words_->from_tail.load(std::memory_order_acquire) & ~kInterrupted) != read_position_;
+}
+
 void WorkerRing::BeginReading() { words_->reader.store(kReads, std::memory_order_seq_cst); }
 
 bool WorkerRing::EndReading() {

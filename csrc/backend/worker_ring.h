@@ -74,6 +74,8 @@ class WorkerRing {
   // sense, the worker must go.
   ReadResult Read(uint32_t* type, std::string* payload);
 
+  bool HasMessage() const;
+
   // How the reading side waits. Between BeginReading and EndReading the worker rings no bell; after
   // it, it rings one for the next message: the monitor's, or the one of the loop that is followed.
   void BeginReading();
