@@ -13,6 +13,7 @@ from load_tool import LoadError, LoadTool
 from servers import PEER, PYTRITON, Kind, Server
 
 LOG_LEVELS = (0, 1, 4)
+LOG_ROUNDS = 4  # loads of one level for each round of the benchmark
 IDLE_CONNECTIONS = 1000
 VANISHING = 256
 SLEEPING_BATCH = 32  # as in servers/triton_server.py
@@ -171,33 +172,40 @@ def vanishing(bench: Bench, server: Server, protocol: str) -> dict:
 
 
 def logging_cost(bench: Bench) -> dict:
-    """Requests per second at each --log-verbose level, servers side by side, interleaved."""
+    """Requests per second at each --log-verbose level, servers side by side, interleaved.
+
+    One load tells nothing here: two of the same server differ by more than the cost in question. So
+    the loads are short and many, and their order changes from round to round.
+    """
     servers: dict[int, Server] = {}
     rates: dict[tuple[str, int], list[float]] = {}
+    spent: dict[tuple[str, int], list[float]] = {}
     try:
         for level in LOG_LEVELS:
             servers[level] = bench.start(PYTRITON, "--log-verbose", str(level))
-        for _ in range(bench.rounds):
+        for turn in range(LOG_ROUNDS * bench.rounds):
+            first = turn % len(LOG_LEVELS)
             for protocol in ("grpc", "http"):
-                for level, server in servers.items():
-                    result = server.measure(
+                for level in LOG_LEVELS[first:] + LOG_LEVELS[:first]:
+                    result = servers[level].measure(
                         bench.tool,
-                        server.target(protocol),
+                        servers[level].target(protocol),
                         concurrency=64,
-                        duration=bench.seconds,
-                        warmup=0.5,
+                        duration=bench.seconds / LOG_ROUNDS,
+                        warmup=0.1,
                     )
                     rates.setdefault((protocol, level), []).append(result["rate"])
+                    spent.setdefault((protocol, level), []).append(result["server_cpu"])
     finally:
         for server in servers.values():
             server.stop()
     costs = {}
     for (protocol, level), values in rates.items():
-        quiet = rates[(protocol, 0)]
-        shares = [value / base for value, base in zip(values, quiet)]
+        cpu, quiet_cpu = (statistics.median(spent[(protocol, at)]) for at in (level, 0))
         costs[f"{protocol} level {level}"] = {
             "rate": statistics.median(values),
-            "cost": 1 - statistics.median(shares),
+            "cost": 1 - statistics.median(values) / statistics.median(rates[(protocol, 0)]),
+            "cpu_cost": cpu / quiet_cpu - 1,
         }
     return costs
 

@@ -138,7 +138,10 @@ def _log(one: dict) -> str:
     parts = []
     for name, cost in one.items():
         is_met = cost["cost"] <= LOG_COST
-        parts.append(f"{name}: {cost['rate']:,.0f}/s, costs {cost['cost']:.1%} ({_judge(is_met)})")
+        parts.append(
+            f"{name}: {cost['rate']:,.0f}/s, costs {cost['cost']:.1%} of the rate, "
+            f"{cost['cpu_cost']:.1%} of the CPU ({_judge(is_met)})"
+        )
     return "; ".join(parts)
 
 
