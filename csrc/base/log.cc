@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -52,6 +53,14 @@ class Output {
   const int fd_;
   const bool is_owned_;
 };
+
+// The steady clock as of the kernel's last tick, a few milliseconds ago: enough to tell the
+// budget's periods apart, at a fifth of the price, which every request pays twice.
+TimePoint CoarseNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return TimePoint(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
 
 }  // namespace
 
@@ -138,7 +147,7 @@ void Logger::Log(LogLevel level, std::string_view where, std::string_view messag
   impl_->queue.Push({std::chrono::system_clock::now(), level, where, request_id, message});
 }
 
-bool Logger::TakeRoom() { return impl_->budget.Take(std::chrono::steady_clock::now()); }
+bool Logger::TakeRoom() { return impl_->budget.Take(CoarseNow()); }
 
 void Logger::Flush() { impl_->queue.Flush(); }
 
