@@ -100,15 +100,10 @@ def grpc(server: Server) -> Iterator[Client]:
     client.client.close()
 
 
-def test_a_large_request_is_received_where_the_callable_reads_it(http):
-    found, copied = http.infer("sink", DATA)
-    assert found[0, 0] == DATA[0, 0] + DATA[0, -1]
-    assert copied < LITTLE
-
-
-def test_a_large_grpc_request_is_received_where_the_callable_reads_it(grpc):
-    """Its frames have heads between the bytes, which are received alone."""
-    found, copied = grpc.infer("sink", DATA)
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_large_request_is_received_where_the_callable_reads_it(protocol, request):
+    """The frames of gRPC have heads between the bytes, which are received alone."""
+    found, copied = request.getfixturevalue(protocol).infer("sink", DATA)
     assert found[0, 0] == DATA[0, 0] + DATA[0, -1]
     assert copied < LITTLE
 
@@ -122,8 +117,9 @@ def test_a_large_result_is_sent_from_where_it_was_born(protocol, request):
     assert copied == 0
 
 
-def test_an_echo_is_the_request_itself(http):
-    found, copied = http.infer("echo", DATA)
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_an_echo_is_the_request_itself(protocol, request):
+    found, copied = request.getfixturevalue(protocol).infer("echo", DATA)
     np.testing.assert_array_equal(found, DATA)
     assert copied < LITTLE
 
@@ -179,9 +175,10 @@ def test_device_memory_takes_one_copy_each_way_for_a_callable_on_the_host(server
         assert copied == 2 * SIZE
 
 
-def test_a_worker_reads_and_answers_in_place(http):
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_worker_reads_and_answers_in_place(protocol, request):
     """Counted in the server; tests/python/test_worker_memory.py looks at the worker's own side."""
-    found, copied = http.infer("worker", DATA)
+    found, copied = request.getfixturevalue(protocol).infer("worker", DATA)
     np.testing.assert_array_equal(found, DATA + 1)
     assert copied < LITTLE
 
