@@ -114,3 +114,14 @@ def test_only_mode_explicit_takes_models(start, tmp_path, mode):
         400,
         "repository registration is not allowed if model control mode is not EXPLICIT",
     )
+
+
+def test_a_server_of_callables_takes_no_models(start, tmp_path):
+    (port,) = free_ports(1)
+    options = ["--allow-sagemaker", "true", "--sagemaker-port", str(port)]
+    server = start("small.py", *options, environment={"PYTRITON_ACCESS_TOKEN": "t"})
+    body = json.dumps({"model_name": "h1", "url": str(tmp_path)}).encode()
+    token = {"triton-access-token": "t"}
+    status, answer = server.call("POST", "/models", body, headers=token, port=port)
+    expected = "repository registration is not allowed if model control mode is not EXPLICIT"
+    assert (status, json.loads(answer)["error"]) == (400, expected)
