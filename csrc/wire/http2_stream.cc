@@ -127,6 +127,7 @@ void Http2Streams::Remove(Http2Stream* stream) {
 }
 
 void Http2Streams::Grow() {
+  ++bits_;
   buckets_.assign(2 * buckets_.size(), nullptr);
   for (Http2Stream* stream = first_; stream != nullptr; stream = stream->next_) {
     Http2Stream*& bucket = BucketOf(stream->id_);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/block.h"
+#include "base/sip_hash.h"
 #include "wire/http2_frame.h"
 #include "wire/http2_head.h"
 
@@ -125,10 +126,11 @@ class Http2StreamQueue {
   Http2Stream* last_ = nullptr;
 };
 
-// The open streams of a session, found by their id.
+// The open streams of a session, found by their id. Clients choose ids: which of them share a
+// bucket is a secret of the session (Dietzfelbinger's multiply-shift hash).
 class Http2Streams {
  public:
-  Http2Streams() : buckets_(kFirstBuckets) {}
+  Http2Streams() : secret_(SipKey::Random().k0 | 1), buckets_(size_t{1} << kFirstBits) {}
 
   size_t size() const { return size_; }
   Http2Stream* first() const { return first_; }
@@ -139,14 +141,15 @@ class Http2Streams {
   void Remove(Http2Stream* stream);
 
  private:
-  static constexpr size_t kFirstBuckets = 16;  // a power of two
+  static constexpr int kFirstBits = 4;
 
   Http2Stream*& BucketOf(int32_t id) {
-    // Clients count in twos (5.1.1).
-    return buckets_[(static_cast<uint32_t>(id) >> 1) & (buckets_.size() - 1)];
+    return buckets_[(static_cast<uint64_t>(id) * secret_) >> (64 - bits_)];
   }
   void Grow();
 
+  const uint64_t secret_;  // odd
+  int bits_ = kFirstBits;  // of a bucket's number
   std::vector<Http2Stream*> buckets_;
   Http2Stream* first_ = nullptr;   // all of them, linked
   Http2Stream* latest_ = nullptr;  // the one that was last found: mostly the next one, too

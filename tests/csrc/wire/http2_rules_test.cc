@@ -143,6 +143,24 @@ TEST_F(Http2RulesTest, RefusesStreamsOverTheLimitAndTakesLaterOnes) {
   EXPECT_EQ(session_->open_streams(), 2u);
 }
 
+TEST_F(Http2RulesTest, FindsStreamsWhateverIdsTheClientChooses) {
+  for (const uint32_t stride : {2u, 2048u, 1u << 20}) {
+    Begin({});
+    for (uint32_t i = 0; i < 1000; ++i) ASSERT_TRUE(Say(Open(1 + stride * i)));
+    for (uint32_t i = 0; i < 1000; i += 3) {
+      ASSERT_TRUE(Say(Frame(Type::kRstStream, 0, 1 + stride * i, Big32(8))));
+    }
+    for (uint32_t i = 1000; i-- > 0;) {
+      ASSERT_TRUE(Say(Frame(Type::kData, kEnd, 1 + stride * i, std::to_string(i))));
+    }
+    EXPECT_EQ(session_->open_streams(), 666u) << stride;
+    for (uint32_t i = 0; i < 1000; ++i) {
+      EXPECT_EQ(streams_[i]->is_closed, i % 3 == 0) << i;
+      EXPECT_EQ(streams_[i]->body, i % 3 == 0 ? "" : std::to_string(i));
+    }
+  }
+}
+
 // Streams that the server resets for the client's fault cost as much as those the client resets.
 TEST_F(Http2RulesTest, ProvokedResetsEndTheConnection) {
   Http2Limits limits;
