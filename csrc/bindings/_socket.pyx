@@ -40,6 +40,7 @@ cdef extern from "<time.h>" nogil:
 
 cdef double LOOK = 100e-6  # seconds of looking for an answer at most
 cdef double TURN = 20e-6  # seconds from one look to the next; longer: somebody else had the core
+cdef double SLICE = 500e-6  # seconds; such a turn was somebody's time slice, and the next will be
 cdef int MAX_FAILURES = 10
 cdef int LATE = -2
 
@@ -83,8 +84,9 @@ cdef class Descriptor:
 
     Sleeping and being woken costs more than a small model takes to answer. So after something was
     sent, the socket is looked at again and again, for LOOK seconds at most; whoever else wants the
-    core has it in between. Where answers take longer, or others want the core, looking is left out
-    for the next 4, then 16, at last 1024 answers: slow models and busy machines don't pay for it.
+    core has it in between. Where answers take longer, looking is left out for the next 4, then 16,
+    at last 1024 answers, and for 1024 at once where others need the core: slow models and busy
+    machines don't pay for it.
 
     Thread rule: one thread at a time.
     """
@@ -175,7 +177,8 @@ cdef class Descriptor:
                 break
             last = now
             sched_yield()
-        self._failures = min(self._failures + 2, MAX_FAILURES)
+        self._failures = MAX_FAILURES if now - last > SLICE else self._failures + 2
+        self._failures = min(self._failures, MAX_FAILURES)
         self._unlooked = 1 << self._failures
         return count
 
