@@ -92,6 +92,9 @@ class ModelConfigParser:
             )
         except PyTritonError as error:
             raise PyTritonModelConfigError(str(error)) from error
+        batching = config.get("dynamic_batching")
+        if batching and not batching.get("preferred_batch_size"):
+            batching["preferred_batch_size"] = None  # not in the file; servers tell an empty list
         return cls.from_dict(config)
 
     @staticmethod
@@ -138,8 +141,9 @@ def _batcher(found: Mapping[str, Any] | None) -> DynamicBatcher | None:
         return None
     policies = found.get("priority_queue_policy") or {}
     default = found.get("default_queue_policy")
+    sizes = found.get("preferred_batch_size")
     return DynamicBatcher(
-        preferred_batch_size=[int(size) for size in found.get("preferred_batch_size") or ()],
+        preferred_batch_size=None if sizes is None else [int(size) for size in sizes],
         max_queue_delay_microseconds=int(found.get("max_queue_delay_microseconds", 0)),
         preserve_ordering=bool(found.get("preserve_ordering", False)),
         priority_levels=int(found.get("priority_levels", 0)),

@@ -60,10 +60,15 @@ def test_what_the_generator_writes_to_a_file_is_read_back(name, tmp_path):
     path = tmp_path / "deep" / "config.pbtxt"
     ModelConfigGenerator(config).to_file(path)
     found = ModelConfigParser.from_file(config_path=path)
-    if config.batcher is not None and config.batcher.preferred_batch_size is None:
-        expected = dataclasses.replace(config.batcher, preferred_batch_size=[])
-        config = dataclasses.replace(config, batcher=expected)
     assert found == config
+
+
+@pytest.mark.parametrize("sizes", [None, [], [4, 8]])
+def test_preferred_sizes_that_are_not_told_stay_unknown(sizes):
+    batching = {} if sizes is None else {"preferred_batch_size": sizes}
+    config = {"name": "m", "max_batch_size": 8, "dynamic_batching": batching}
+    found = ModelConfigParser.from_dict(config).batcher
+    assert found == DynamicBatcher(preferred_batch_size=sizes)
 
 
 def test_a_file_that_is_none_is_refused_with_its_place(tmp_path):
