@@ -73,7 +73,7 @@ Protocol::Target Http2Protocol::DirectTarget() {
   if (!session_ || is_failed_) return {};
   if (auto* const call = static_cast<Http2Call*>(session_->reading())) {
     const Target target = call->DirectTarget();
-    if (target.size < kMinDirect) return {};
+    if (target.size < kMinDirect || session_->data_frame_size() < kMinDirect) return {};
     // However short the rest of the frame is: the next one then begins where it can go there whole.
     return {target.data, std::min(target.size, session_->data_left())};
   }

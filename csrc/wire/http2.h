@@ -92,6 +92,8 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
   }
   // How many bytes of its DATA come next. REQUIRES: reading() is not null.
   size_t data_left() const;
+  // The size of the frame that they are of. REQUIRES: as above.
+  size_t data_frame_size() const { return reader_.frame_size(); }
   // The size of the frame's head that comes next; 0: something else does.
   size_t frame_head_left() const { return reader_.head_left(); }
   // `count` bytes of DATA came at `now` and are where they belong: there is no OnData for them.

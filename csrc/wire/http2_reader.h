@@ -50,6 +50,8 @@ class Http2Reader {
 
   // How much of a DATA frame's body is still to come; 0: something else comes next.
   size_t body_left() const { return state_ == State::kBody ? left_ : 0; }
+  // The payload of the frame under way, or of the last one.
+  size_t frame_size() const { return frame_.size; }
   // How many bytes tell what comes next: of a frame's head that has not begun; 0: it has.
   size_t head_left() const {
     return state_ == State::kHead && collected_ == 0 ? kHttp2FrameHeadSize : 0;

@@ -146,6 +146,27 @@ TEST_F(GrpcCallTest, LargeMessagesAreReceivedWhereTheyBelong) {
   EXPECT_GT(journal_.Count("placed"), 5);
 }
 
+// Each place costs a call of the system: bytes that come a few at a time are collected first.
+TEST_F(GrpcCallTest, LargeMessagesInSmallFramesAreReceivedTogether) {
+  std::string place(100000, '\0');
+  service_.prepare = [&place](TestHandler* handler) {
+    handler->takes_parts = true;
+    handler->place = place;
+  };
+  Start();
+  Http2Client client(port());
+  ASSERT_TRUE(client.AwaitSettings());  // the windows, so that nothing waits and is framed together
+  const std::string message = Framed(std::string(100000, 'x'));
+  const int32_t id = client.peer().Open(Http2Peer::Grpc(kMethod));
+  for (size_t at = 0; at < message.size(); at += 1000) {
+    client.peer().Send(id, std::string_view(message).substr(at, 1000));
+    client.Flush();
+  }
+  client.peer().End(id);
+  EXPECT_EQ(client.Await(id).body, message);
+  EXPECT_EQ(journal_.Count("placed"), 0);
+}
+
 // The stream ends while bytes of its message are still received for it.
 TEST_F(GrpcCallTest, ACallMayEndAmidAMessageThatIsReceivedWhereItBelongs) {
   std::string place(100000, '\0');
