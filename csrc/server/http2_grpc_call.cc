@@ -266,8 +266,7 @@ void GrpcCall::OnClosed() {
   parts_.reset();
   Disconnect();
   const RefPtr<api::GrpcHandler> handler = std::move(handler_);
-  if (!is_finished_ && handler) handler->OnCancel();
-  is_finished_ = true;
+  if (!std::exchange(is_finished_, true) && handler) handler->OnCancel();
   DropRef();
 }
 

@@ -191,8 +191,7 @@ void RestCall::OnClosed() {
   body_.reset();
   whole_ = Slice();
   const RefPtr<Responder> responder = std::move(responder_);
-  if (!is_finished_ && responder) responder->Cancel();
-  is_finished_ = true;
+  if (!std::exchange(is_finished_, true) && responder) responder->Cancel();
   DropRef();
 }
 

@@ -40,7 +40,8 @@ Http2Fault HpackDecoder::Read(std::string_view piece, bool is_first, bool is_las
   const bool is_whole = is_first && is_last;
   if (is_whole && Recall(piece)) return {};
   if (is_first) {
-    current_ = (current_ + 1) % kSlots;
+    // A head that is not worth remembering leaves the others alone, and their memory small.
+    if (!slots_[current_].block.empty()) current_ = (current_ + 1) % kSlots;
     Slot& slot = slots_[current_];
     slot.block.clear();
     slot.head.Begin();

@@ -29,6 +29,13 @@ bool Passes(Check check, std::string_view text) {
   return check(reinterpret_cast<const uint8_t*>(text.data()), text.size()) != 0;
 }
 
+// In any case, as all names of codings (RFC 9110 10.1.4).
+bool IsTrailers(std::string_view value) {
+  constexpr std::string_view kTrailers = "trailers";
+  return std::equal(value.begin(), value.end(), kTrailers.begin(), kTrailers.end(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+}
+
 // Spaces around a value mean nothing, but some clients send them.
 std::string_view Trimmed(std::string_view value) {
   const size_t begin = value.find_first_not_of(" \t");
@@ -74,7 +81,7 @@ bool Http2HeadBuilder::IsWellFormed(std::string_view name, std::string_view valu
   }
   if (name[0] == ':') return IsPseudoFine(name, value);
   is_in_fields_ = true;
-  if (name == "te") return value == "trailers";  // 8.2.2
+  if (name == "te") return IsTrailers(value);  // 8.2.2
   if (name == "content-length") return TakeContentLength(value);
   return std::find(kOfConnection.begin(), kOfConnection.end(), name) == kOfConnection.end();
 }

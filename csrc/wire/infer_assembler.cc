@@ -99,6 +99,7 @@ void InferRequestAssembler::EndLength() {
     return;
   }
   const size_t index = raw_count_++;
+  if (index >= kMaxRequestTensors) return Fail(UnparsableRequest());
   if (length < kPlaceBytes) {
     const bool is_long = length >= 0x80;
     const char bytes[2] = {static_cast<char>(is_long ? length | 0x80 : length),

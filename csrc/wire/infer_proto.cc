@@ -150,11 +150,12 @@ bool ReadRequestField(ProtoReader& reader, InferRequestView* view) {
     case 4:
       return AddParameter(reader, &view->parameters);
     case 5:
-      return AddInput(reader, view);
+      return view->inputs.size() < kMaxRequestTensors && AddInput(reader, view);
     case 6:
-      return AddOutput(reader, view);
+      return view->outputs.size() < kMaxRequestTensors && AddOutput(reader, view);
     case 7:
-      return reader.ReadBytes(&view->raw_inputs.push_back({}));
+      return view->raw_inputs.size() < kMaxRequestTensors &&
+             reader.ReadBytes(&view->raw_inputs.push_back({}));
     default:
       return reader.Skip();
   }

@@ -20,6 +20,10 @@ namespace pt::wire {
 
 enum class ParameterKind : uint8_t { kUnset, kBool, kInt64, kString, kDouble, kUint64 };
 
+// Inputs, outputs and raw inputs of one request, each: empty ones cost two bytes on the wire and
+// many here.
+inline constexpr size_t kMaxRequestTensors = 1 << 16;
+
 // One entry of a parameters map. Of entries with one key the last counts.
 struct ParameterView {
   std::string_view key;

@@ -30,6 +30,7 @@ TEST(Http2HeadTest, TakesWhatRequestsMayHave) {
   const std::vector<Fields> cases{
       Get(),
       Get({{"te", "trailers"}, {"content-length", "17"}, {"x-empty", ""}}),
+      Get({{"te", "Trailers"}}),
       {{":method", "OPTIONS"}, {":scheme", "http"}, {":path", "*"}},
       {{":method", "CONNECT"}, {":authority", "a:1"}},
   };

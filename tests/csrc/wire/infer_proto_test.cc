@@ -218,6 +218,22 @@ TEST(ParseInferRequest, TheLastOfEqualKeysCounts) {
   EXPECT_EQ(CompareWhole(entry("first") + entry("second")), "");
 }
 
+TEST(ParseInferRequest, RefusesTensorsWithoutEnd) {
+  for (const uint32_t field : {5u, 6u, 7u}) {
+    std::string message;
+    for (size_t i = 0; i < kMaxRequestTensors; ++i) message += Bytes(field, "");
+    InferRequestView most;
+    EXPECT_TRUE(ParseInferRequest(message, &most).ok()) << field;
+    message += Bytes(field, "");
+    InferRequestView more;
+    EXPECT_FALSE(ParseInferRequest(message, &more).ok()) << field;
+    BlockPool pool;
+    InferRequestAssembler assembler(static_cast<uint32_t>(message.size()), &pool);
+    assembler.Append(message);
+    EXPECT_EQ(assembler.Finish().ok(), field != 7) << field;
+  }
+}
+
 TEST(InferRequestAssembler, IsIndifferentToWhereAMessageIsCut) {
   ModelInferRequest request = FullRequest();
   *request.mutable_raw_input_contents(2) = std::string(InferRequestAssembler::kPlaceBytes, 'p');
