@@ -100,6 +100,15 @@ def kill(pid: int) -> bool:
     return True
 
 
+def signal_tree(root: int, number: int) -> None:
+    """Sends a signal to every process of the tree; those that have ended are left out."""
+    for pid in tree(root):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
 def end(process: subprocess.Popen, seconds: float) -> None:
     """Stops it in an orderly way, by force if that takes longer than `seconds`."""
     process.terminate()

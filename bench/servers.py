@@ -150,6 +150,16 @@ class Server:
             raise LoadError(f"the server ended with code {self.process.returncode}")
         return result
 
+    def pause(self) -> None:
+        """Takes its processes off the cores until `resume`; a server that ended stays so."""
+        if self.process is not None:
+            processes.signal_tree(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets them go on."""
+        if self.process is not None:
+            processes.signal_tree(self.pid, signal.SIGCONT)
+
     def stop(self) -> float:
         """Stops it in an orderly way, by force if that takes too long.
 
@@ -158,6 +168,7 @@ class Server:
         """
         if self.process is None:
             return 0.0
+        self.resume()
         members = processes.tree(self.pid)
         begin = time.monotonic()
         processes.end(self.process, STOP_SECONDS)
