@@ -93,9 +93,9 @@ def measure_cell(cell: Cell, server: Server, tool: LoadTool, seconds: float) -> 
 def run_cells(arguments: argparse.Namespace, tool: LoadTool, pythons: dict[str, Path]) -> dict:
     """Every cell, `rounds` times: the servers stay up and are loaded one after the other.
 
-    The others are paused meanwhile. Idle servers wake up many times a second, and each time may move
-    the one that is measured to the core of its client: HTTP c=64 of pytriton made 131,000 a second
-    alone, 73,000 beside two idle ones.
+    The others are paused meanwhile. Idle servers wake up many times a second, and each time may
+    move the one that is measured to the core of its client: HTTP c=64 of pytriton made 131,000 a
+    second alone, 73,000 beside two idle ones.
     """
     cells = [cell for cell in CELLS if arguments.cells.lower() in cell.name.lower()]
     results: dict[str, dict[str, list[dict]]] = {cell.name: {} for cell in cells}
