@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "server/protocol.h"
+#include "wire/http2_frame.h"
 
 namespace pt::server {
 namespace {
 
-// RFC 9113, section 3.4.
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // How long we listen after our last word, so that the client reads it instead of a reset.
 constexpr Duration kLinger = std::chrono::seconds(2);
 // How often bytes are received where they belong before others get their turn.
@@ -125,9 +124,9 @@ void Connection::Feed() {
 // request.
 bool Connection::Sniff() {
   const std::string_view bytes = in_.bytes();
-  const size_t common = std::min(bytes.size(), kHttp2Preface.size());
-  const bool may_be_http2 = bytes.substr(0, common) == kHttp2Preface.substr(0, common);
-  if (may_be_http2 && common < kHttp2Preface.size()) return false;
+  const size_t common = std::min(bytes.size(), wire::kHttp2Preface.size());
+  const bool may_be_http2 = bytes.substr(0, common) == wire::kHttp2Preface.substr(0, common);
+  if (may_be_http2 && common < wire::kHttp2Preface.size()) return false;
   protocol_ = may_be_http2 ? NewHttp2Protocol(this) : NewHttp1Protocol(this);
   if (is_draining_) protocol_->BeginDrain();
   return is_open_;

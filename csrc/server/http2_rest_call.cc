@@ -15,10 +15,6 @@ namespace {
 
 using wire::Http2Field;
 
-// Fields that belong to a connection, not to a message (RFC 9113 8.2.2).
-constexpr std::array<std::string_view, 5> kConnectionFields{
-    "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
-
 std::string LowerCase(std::string_view name) {
   std::string lower(name);
   for (char& c : lower) {
@@ -276,9 +272,7 @@ void RestCall::QueueHead(const api::HttpReply& head, uint64_t body_size, bool is
   if (!is_streamed) fields.push_back({"content-length", length});
   for (const auto& [name, value] : head.more_headers) {
     names.push_back(LowerCase(name));
-    const bool is_of_connection = std::find(kConnectionFields.begin(), kConnectionFields.end(),
-                                            names.back()) != kConnectionFields.end();
-    if (!is_of_connection) fields.push_back({names.back(), value});
+    if (!wire::IsConnectionField(names.back())) fields.push_back({names.back(), value});
   }
   session().SendHead(this, fields, wire::FieldBytes::kCopied,
                      is_head_method_ ? wire::BodyFollows::kNo : wire::BodyFollows::kYes);

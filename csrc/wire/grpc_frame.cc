@@ -4,17 +4,14 @@
 #include <cstring>
 #include <limits>
 
+#include "wire/http2_frame.h"
+
 namespace pt::wire {
 namespace {
 
 constexpr std::string_view kContentType = "application/grpc";
 constexpr size_t kMaxTimeoutDigits = 8;
 constexpr char kHexDigits[] = "0123456789ABCDEF";
-
-uint32_t BigEndian32(const char* bytes) {
-  const auto* b = reinterpret_cast<const unsigned char*>(bytes);
-  return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | uint32_t{b[3]};
-}
 
 int64_t NanosecondsPerUnit(char unit) {
   switch (unit) {
@@ -108,7 +105,7 @@ GrpcPiece GrpcDeframer::Begin(std::string_view* chunk) {
   prefix_size_ = 0;
   is_compressed_ = prefix_[0] == 1;
   piece.is_compressed = is_compressed_;
-  piece.size = BigEndian32(prefix_.data() + 1);
+  piece.size = ReadBig32(prefix_.data() + 1);
   if (chunk->size() >= piece.size) {
     piece.kind = GrpcPiece::Kind::kWhole;
     piece.bytes = chunk->substr(0, piece.size);

@@ -138,8 +138,9 @@ void Http2Session::Earn(uint64_t idle_frames) {
 
 Http2Fault Http2Session::OnBlock(const Http2FrameHead& frame, const BlockPiece& piece) {
   if (piece.is_first) {
-    if (!IsClientStream(frame.stream_id))
+    if (!IsClientStream(frame.stream_id)) {
       return Http2Fault::Protocol("HEADERS for a stream of the server");
+    }
     block_size_ = 0;
   }
   block_size_ += piece.bytes.size();
@@ -199,8 +200,9 @@ Http2Fault Http2Session::OnTrailers(const Http2FrameHead& frame, Http2Stream* st
 }
 
 Http2Fault Http2Session::OnDataFrame(const Http2FrameHead& frame) {
-  if (!WasOpened(frame.stream_id))
+  if (!WasOpened(frame.stream_id)) {
     return Http2Fault::Protocol("DATA for a stream that was never opened");
+  }
   window_ -= frame.size;
   if (window_ < 0) return {Http2Error::kFlowControl, "more DATA than the connection's window"};
   reading_ = streams_.Find(frame.stream_id);
@@ -216,27 +218,22 @@ Http2Fault Http2Session::OnDataFrame(const Http2FrameHead& frame) {
   return ResetForFault(std::exchange(reading_, nullptr), Http2Error::kFlowControl);
 }
 
-void Http2Session::OnDataPiece(std::string_view bytes) {
-  if (reading_ == nullptr || reading_->reset_) return;
+Http2Fault Http2Session::OnDataPiece(std::string_view bytes) {
+  if (reading_ == nullptr || reading_->reset_) return {};
   if (reading_->body_left_) {
-    // More than content-length said: what is missing stays wrong, and the end of the frame says so.
     if (bytes.size() > *reading_->body_left_) {
-      reading_->reset_ = Http2Error::kProtocol;
-      return;
+      return ResetForFault(std::exchange(reading_, nullptr), Http2Error::kProtocol);
     }
     *reading_->body_left_ -= bytes.size();
   }
   events_->OnData(reading_, bytes);
+  return {};
 }
 
 Http2Fault Http2Session::OnDataEnd(const Http2FrameHead& frame) {
   consumed_ += frame.size;
   Http2Stream* const stream = std::exchange(reading_, nullptr);
-  if (stream == nullptr) return {};
-  if (stream->reset_) {
-    sender_.Ready(stream);
-    return CountReset();
-  }
+  if (stream == nullptr || stream->reset_) return {};
   if (!frame.has(kHttp2EndStream)) {
     Consumed(stream, frame.size);
   } else if (stream->body_left_.value_or(0) != 0) {
@@ -326,7 +323,6 @@ void Http2Session::SendHead(Http2Stream* stream, std::span<const Http2Field> fie
                             FieldBytes bytes, BodyFollows follows) {
   stream->is_head_queued_ = true;
   if (bytes == FieldBytes::kStatic) {
-    stream->has_static_head_ = true;
     stream->static_head_ = fields;
   } else {
     HpackEncoder::EncodeOnce(fields, &stream->head_block_);
@@ -353,9 +349,7 @@ void Http2Session::End(Http2Stream* stream) {
 
 void Http2Session::EndWithTrailers(Http2Stream* stream, std::span<const Http2Field> fields,
                                    FieldBytes bytes) {
-  stream->has_trailers_ = true;
   if (bytes == FieldBytes::kStatic) {
-    stream->has_static_trailers_ = true;
     stream->static_trailers_ = fields;
   } else {
     HpackEncoder::EncodeOnce(fields, &stream->trailers_block_);

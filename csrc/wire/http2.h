@@ -148,7 +148,7 @@ class Http2Session final : private Http2FrameSink, private Http2SenderEvents {
   Http2Fault OnControl(const Http2FrameHead& frame, std::string_view payload) override;
   Http2Fault OnBlock(const Http2FrameHead& frame, const BlockPiece& piece) override;
   Http2Fault OnDataFrame(const Http2FrameHead& frame) override;
-  void OnDataPiece(std::string_view bytes) override;
+  Http2Fault OnDataPiece(std::string_view bytes) override;
   Http2Fault OnDataEnd(const Http2FrameHead& frame) override;
   // Http2SenderEvents
   void OnBodyFramed(Http2Stream* stream, size_t count) override;

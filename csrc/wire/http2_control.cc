@@ -106,8 +106,9 @@ Http2Fault Http2Session::OnWindowUpdate(uint32_t id, uint32_t increment) {
     return increment != 0 ? sender_.Widen(increment)
                           : Http2Fault::Protocol("WINDOW_UPDATE by nothing");
   }
-  if (!WasOpened(id))
+  if (!WasOpened(id)) {
     return Http2Fault::Protocol("WINDOW_UPDATE for a stream that was never opened");
+  }
   Http2Stream* const stream = streams_.Find(id);
   if (stream == nullptr) return {};  // closed meanwhile
   if (increment == 0) return ResetForFault(stream, Http2Error::kProtocol);

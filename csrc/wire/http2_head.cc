@@ -19,7 +19,6 @@ constexpr size_t kPatience = 16;
 constexpr std::array<std::string_view, 4> kPseudo{":method", ":scheme", ":path", ":authority"};
 enum : uint8_t { kMethod = 1, kScheme = 2, kPath = 4, kAuthority = 8 };
 
-// Fields that belong to an HTTP/1 connection (8.2.2).
 constexpr std::array<std::string_view, 5> kOfConnection{
     "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
 
@@ -44,6 +43,10 @@ std::string_view Trimmed(std::string_view value) {
 }
 
 }  // namespace
+
+bool IsConnectionField(std::string_view name) {
+  return std::find(kOfConnection.begin(), kOfConnection.end(), name) != kOfConnection.end();
+}
 
 void Http2HeadBuilder::Begin() {
   bytes_.clear();
@@ -83,7 +86,7 @@ bool Http2HeadBuilder::IsWellFormed(std::string_view name, std::string_view valu
   is_in_fields_ = true;
   if (name == "te") return IsTrailers(value);  // 8.2.2
   if (name == "content-length") return TakeContentLength(value);
-  return std::find(kOfConnection.begin(), kOfConnection.end(), name) == kOfConnection.end();
+  return !IsConnectionField(name);
 }
 
 // Known, once, and before all other fields (8.3).

@@ -19,6 +19,9 @@ struct Http2Field {
   std::string_view value;
 };
 
+// Fields that belong to an HTTP/1 connection, not to a message: no message has them (8.2.2).
+bool IsConnectionField(std::string_view name);
+
 // A request's head. Views are valid during OnRequest.
 struct Http2Head {
   std::string_view method;

@@ -62,8 +62,9 @@ Http2Fault Http2Reader::Step(std::string_view* bytes) {
 Http2Fault Http2Reader::TakePreface(std::string_view* bytes) {
   const std::string_view rest = kHttp2Preface.substr(collected_);
   const size_t count = std::min(rest.size(), bytes->size());
-  if (bytes->substr(0, count) != rest.substr(0, count))
+  if (bytes->substr(0, count) != rest.substr(0, count)) {
     return Http2Fault::Protocol("no HTTP/2 preface");
+  }
   bytes->remove_prefix(count);
   collected_ += count;
   if (count == rest.size()) {
@@ -121,13 +122,7 @@ Http2Fault Http2Reader::BeginFrame() {
     state_ = State::kLead;
     return kFine;
   }
-  if (is_data) return BeginBody();
-  if (is_headers || frame_.type == Http2FrameType::kContinuation) {
-    BeginBlock();
-    // An empty block has no bytes to wait for.
-    std::string_view none;
-    return left_ == 0 ? TakeBlock(&none) : kFine;
-  }
+  if (is_data || is_headers || frame_.type == Http2FrameType::kContinuation) return BeginPayload();
   state_ = left_ == 0 ? State::kHead : State::kSkip;  // a type that we don't know (4.1)
   return kFine;
 }
@@ -143,8 +138,9 @@ Http2Fault Http2Reader::CheckFrame() const {
     return Http2Fault::Protocol("a frame amid a header block");
   }
   if (!is_in_block_ && continues) return Http2Fault::Protocol("CONTINUATION without HEADERS");
-  if (frame_.type == Http2FrameType::kPushPromise)
+  if (frame_.type == Http2FrameType::kPushPromise) {
     return Http2Fault::Protocol("PUSH_PROMISE from a client");
+  }
   return kFine;
 }
 
@@ -180,10 +176,12 @@ Http2Fault Http2Reader::TakeLead(std::string_view* bytes) {
   if (frame_.has(kHttp2Padded)) padding_ = static_cast<uint8_t>(lead[0]);
   if (padding_ > left_) return Http2Fault::Protocol("more padding than payload");
   left_ -= padding_;
-  if (frame_.type == Http2FrameType::kData) return BeginBody();
-  BeginBlock();
-  std::string_view none;
-  return left_ == 0 ? TakeBlock(&none) : kFine;
+  return BeginPayload();
+}
+
+// What a frame is there for, behind its lead.
+Http2Fault Http2Reader::BeginPayload() {
+  return frame_.type == Http2FrameType::kData ? BeginBody() : BeginBlock();
 }
 
 Http2Fault Http2Reader::BeginBody() {
@@ -194,10 +192,13 @@ Http2Fault Http2Reader::BeginBody() {
   return sink_->OnDataEnd(frame_);
 }
 
-void Http2Reader::BeginBlock() {
+Http2Fault Http2Reader::BeginBlock() {
   state_ = State::kBlock;
   if (!is_in_block_) is_block_first_ = true;
   is_in_block_ = !frame_.has(kHttp2EndHeaders);
+  if (left_ != 0) return kFine;
+  std::string_view none;  // an empty block has no bytes to wait for
+  return TakeBlock(&none);
 }
 
 std::string_view Http2Reader::TakePart(std::string_view* bytes) {
@@ -208,9 +209,8 @@ std::string_view Http2Reader::TakePart(std::string_view* bytes) {
 }
 
 Http2Fault Http2Reader::TakeBody(std::string_view* bytes) {
-  const std::string_view part = TakePart(bytes);
-  sink_->OnDataPiece(part);
-  return SkipBody(0);
+  const Http2Fault fault = sink_->OnDataPiece(TakePart(bytes));
+  return fault.ok() ? SkipBody(0) : fault;
 }
 
 Http2Fault Http2Reader::SkipBody(size_t count) {

@@ -33,7 +33,7 @@ class Http2FrameSink {
   virtual Http2Fault OnBlock(const Http2FrameHead& frame, const BlockPiece& piece) = 0;
   // A DATA frame begins, padding included; then its bytes, then its end.
   virtual Http2Fault OnDataFrame(const Http2FrameHead& frame) = 0;
-  virtual void OnDataPiece(std::string_view bytes) = 0;
+  virtual Http2Fault OnDataPiece(std::string_view bytes) = 0;
   virtual Http2Fault OnDataEnd(const Http2FrameHead& frame) = 0;
 
  protected:
@@ -81,8 +81,9 @@ class Http2Reader {
   Http2Fault BeginFrame();
   Http2Fault CheckFrame() const;
   Http2Fault CheckSize() const;
+  Http2Fault BeginPayload();
   Http2Fault BeginBody();
-  void BeginBlock();
+  Http2Fault BeginBlock();
   void EndPayload();
   std::string_view Collect(size_t count, std::string_view* bytes);
   std::string_view TakePart(std::string_view* bytes);

@@ -45,10 +45,10 @@ void Http2Sender::Produce(size_t budget) {
 
 void Http2Sender::SendSome(Http2Stream* stream) {
   if (stream->reset_) return events_->OnResetDue(stream);
-  if (!stream->is_head_sent_) AppendHead(stream);
-  if (!stream->is_answer_complete_) SendBody(stream);
+  const bool is_head_all = !stream->is_head_sent_ && AppendHead(stream);
+  const bool is_complete = is_head_all || SendBody(stream);
   WriteFrames();
-  if (stream->is_answer_complete_) return events_->OnAnswerFramed(stream);
+  if (is_complete) return events_->OnAnswerFramed(stream);
   if (!stream->has_output()) return;
   (IsBlocked(*stream) ? blocked_ : ready_).Push(stream);
 }
@@ -90,10 +90,10 @@ void Http2Sender::EndBlock(size_t begin, uint32_t stream_id, bool is_last) {
   }
 }
 
-void Http2Sender::AppendHead(Http2Stream* stream) {
-  const bool is_last = stream->is_ended_ && stream->unsent_ == 0 && !stream->has_trailers_;
+bool Http2Sender::AppendHead(Http2Stream* stream) {
+  const bool is_last = stream->is_ended_ && stream->unsent_ == 0 && !stream->has_trailers();
   const size_t begin = BeginBlock();
-  if (stream->has_static_head_) {
+  if (!stream->static_head_.empty()) {
     encoder_.EncodeStatic(stream->static_head_, &frames_);
   } else {
     encoder_.BeginBlock(&frames_);
@@ -102,7 +102,7 @@ void Http2Sender::AppendHead(Http2Stream* stream) {
   }
   EndBlock(begin, static_cast<uint32_t>(stream->id_), is_last);
   stream->is_head_sent_ = true;
-  stream->is_answer_complete_ = is_last;
+  return is_last;
 }
 
 void Http2Sender::AppendInterimHead(uint32_t stream_id, std::span<const Http2Field> fields) {
@@ -117,7 +117,7 @@ void Http2Sender::AppendInterimHead(uint32_t stream_id, std::span<const Http2Fie
 
 void Http2Sender::AppendTrailers(Http2Stream* stream) {
   const size_t begin = BeginBlock();
-  if (stream->has_static_trailers_) {
+  if (!stream->static_trailers_.empty()) {
     encoder_.EncodeStatic(stream->static_trailers_, &frames_);
   } else {
     encoder_.BeginBlock(&frames_);
@@ -133,13 +133,13 @@ void Http2Sender::AppendDataHead(uint32_t stream_id, size_t size, bool is_last) 
   frames_.append(head, sizeof(head));
 }
 
-void Http2Sender::SendBody(Http2Stream* stream) {
+bool Http2Sender::SendBody(Http2Stream* stream) {
   const auto id = static_cast<uint32_t>(stream->id_);
   if (stream->unsent_ > 0) {
     const int64_t room = std::min(window_, stream->send_window_);
-    if (room <= 0) return;
+    if (room <= 0) return false;
     const size_t count = std::min({static_cast<size_t>(room), stream->unsent_, max_frame_});
-    const bool is_last = stream->is_ended_ && count == stream->unsent_ && !stream->has_trailers_;
+    const bool is_last = stream->is_ended_ && count == stream->unsent_ && !stream->has_trailers();
     AppendDataHead(id, count, is_last);
     WriteFrames();
     stream->WriteBody(count, output_);
@@ -147,12 +147,12 @@ void Http2Sender::SendBody(Http2Stream* stream) {
     window_ -= static_cast<int64_t>(count);
     stream->send_window_ -= static_cast<int64_t>(count);
     events_->OnBodyFramed(stream, count);
-  } else if (stream->is_ended_ && !stream->has_trailers_) {
+  } else if (stream->is_ended_ && !stream->has_trailers()) {
     AppendDataHead(id, 0, true);  // the end came after the rest was sent
   }
-  if (!stream->is_ended_ || stream->unsent_ > 0) return;
-  if (stream->has_trailers_) AppendTrailers(stream);
-  stream->is_answer_complete_ = true;
+  if (!stream->is_ended_ || stream->unsent_ > 0) return false;
+  if (stream->has_trailers()) AppendTrailers(stream);
+  return true;
 }
 
 }  // namespace pt::wire

@@ -59,9 +59,11 @@ class Http2Sender {
 
  private:
   void SendSome(Http2Stream* stream);
-  void AppendHead(Http2Stream* stream);
+  // True: the head was the whole answer.
+  bool AppendHead(Http2Stream* stream);
   void AppendTrailers(Http2Stream* stream);
-  void SendBody(Http2Stream* stream);
+  // A frame of the body, and the trailers, as far as they may go. True: the answer is complete.
+  bool SendBody(Http2Stream* stream);
   bool IsBlocked(const Http2Stream& stream) const;
   void AppendDataHead(uint32_t stream_id, size_t size, bool is_last);
   size_t BeginBlock();

@@ -67,20 +67,18 @@ class Http2Stream {
   // Something may be written at once, as far as this stream is concerned.
   bool has_output() const {
     if (reset_ || (is_head_queued_ && !is_head_sent_)) return true;
-    if (!is_head_sent_ || is_answer_complete_) return false;
+    if (!is_head_sent_) return false;
     return unsent_ > 0 ? send_window_ > 0 : is_ended_;
   }
 
+  bool has_trailers() const { return !static_trailers_.empty() || !trailers_block_.empty(); }
+
   int32_t id_ = 0;
   bool is_request_complete_ = false;
-  // The answer: its head waits, was framed; no more will be queued; all is framed.
+  // The answer: its head waits, was framed; no more will be queued.
   bool is_head_queued_ = false;
   bool is_head_sent_ = false;
   bool is_ended_ = false;
-  bool is_answer_complete_ = false;
-  bool has_static_head_ = false;
-  bool has_static_trailers_ = false;
-  bool has_trailers_ = false;
   std::optional<Http2Error> reset_;  // why it will be, or was, reset by us
 
   int64_t send_window_ = 0;     // bytes that the client still takes

@@ -125,14 +125,24 @@ TEST_F(GrpcCallTest, LargeMessagesComeInPartsToWhomTakesThem) {
   EXPECT_EQ(journal_.Count("begin 60000"), 0);
 }
 
+// Calls whose large messages may be received where they belong.
+class PlacedMessagesTest : public GrpcCallTest {
+ protected:
+  void StartWithPlaces() {
+    service_.prepare = [this](TestHandler* handler) {
+      handler->takes_parts = true;
+      handler->place = place_;
+    };
+    Start();
+  }
+
+ private:
+  std::string place_ = std::string(100000, '\0');
+};
+
 // Frames' heads lie between the parts, and other calls come between the frames.
-TEST_F(GrpcCallTest, LargeMessagesAreReceivedWhereTheyBelong) {
-  std::string place(100000, '\0');
-  service_.prepare = [&place](TestHandler* handler) {
-    handler->takes_parts = true;
-    handler->place = place;
-  };
-  Start();
+TEST_F(PlacedMessagesTest, LargeMessagesAreReceivedWhereTheyBelong) {
+  StartWithPlaces();
   Http2Client client(port());
   std::string large(3 << 20, '\0');
   for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 2654435761u >> 13);
@@ -147,13 +157,8 @@ TEST_F(GrpcCallTest, LargeMessagesAreReceivedWhereTheyBelong) {
 }
 
 // Each place costs a call of the system: bytes that come a few at a time are collected first.
-TEST_F(GrpcCallTest, LargeMessagesInSmallFramesAreReceivedTogether) {
-  std::string place(100000, '\0');
-  service_.prepare = [&place](TestHandler* handler) {
-    handler->takes_parts = true;
-    handler->place = place;
-  };
-  Start();
+TEST_F(PlacedMessagesTest, LargeMessagesInSmallFramesAreReceivedTogether) {
+  StartWithPlaces();
   Http2Client client(port());
   ASSERT_TRUE(client.AwaitSettings());  // the windows, so that nothing waits and is framed together
   const std::string message = Framed(std::string(100000, 'x'));
@@ -168,13 +173,8 @@ TEST_F(GrpcCallTest, LargeMessagesInSmallFramesAreReceivedTogether) {
 }
 
 // The stream ends while bytes of its message are still received for it.
-TEST_F(GrpcCallTest, ACallMayEndAmidAMessageThatIsReceivedWhereItBelongs) {
-  std::string place(100000, '\0');
-  service_.prepare = [&place](TestHandler* handler) {
-    handler->takes_parts = true;
-    handler->place = place;
-  };
-  Start();
+TEST_F(PlacedMessagesTest, ACallMayEndAmidAMessageThatIsReceivedWhereItBelongs) {
+  StartWithPlaces();
   Http2Client client(port());
   EXPECT_EQ(Call(&client, "first").body, Framed("first"));  // the client knows the windows now
   const int32_t id = client.peer().Open(Http2Peer::Grpc(kMethod));

@@ -34,7 +34,10 @@ class Http2ReaderTest : public ::testing::Test, public Http2FrameSink {
     log_ += "data " + std::to_string(frame.size) + " ";
     return {};
   }
-  void OnDataPiece(std::string_view bytes) override { log_ += bytes; }
+  Http2Fault OnDataPiece(std::string_view bytes) override {
+    log_ += bytes;
+    return {};
+  }
   Http2Fault OnDataEnd(const Http2FrameHead&) override {
     log_ += " end\n";
     return {};
