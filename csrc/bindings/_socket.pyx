@@ -1,6 +1,6 @@
 # cython: language_level=3, freethreading_compatible=True
 # distutils: language = c++
-"""Plain sockets for the sync clients: one call a step, the deadline kept inside.
+"""Plain sockets for the clients: one call a step, a deadline kept inside.
 
 Descriptors are borrowed: the caller's socket object owns them, and no other thread uses or closes
 them meanwhile. The interpreter's lock is released around every system call.
@@ -75,6 +75,32 @@ def send(int fd, data not None):
                 PyErr_SetFromErrno(OSError)
             return 0
         return sent
+    finally:
+        PyBuffer_Release(&view)
+
+
+def receive(int fd, buffer not None):
+    """Receives what is there.
+
+    Args:
+        fd: The socket.
+        buffer: Where to put it: a writable contiguous buffer.
+
+    Returns:
+        How many bytes came; 0: the peer closed the connection; -1: nothing is there.
+
+    Raises:
+        OSError: The connection broke.
+    """
+    cdef Py_buffer view
+    cdef Py_ssize_t count
+    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    try:
+        with nogil:
+            count = c_recv(fd, view.buf, view.len, MSG_DONTWAIT)
+        if count < 0 and errno != EAGAIN and errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+        return count
     finally:
         PyBuffer_Release(&view)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 from typing import Any
 
 from pytriton import _http1, _http2, _socket
 from pytriton.client._connection import Session
 
-__all__ = ["GrpcLink", "HttpLink", "end"]
+__all__ = ["GrpcLink", "HttpLink", "Watch", "end"]
+
+_MAX_EVENTS = 256  # connections that are read before the loop has its turn again
 
 
 def end(transport: Any) -> None:
@@ -88,8 +91,54 @@ class _Link(asyncio.BufferedProtocol):
             await future
 
 
+class Watch:
+    """Reads what arrives on any number of connections; the loop watches one descriptor for all.
+
+    A loop takes several times as long to find out that a connection has something, and to read it
+    through its transport, as the system takes for both.
+    """
+
+    def __init__(self) -> None:
+        """Watches nothing."""
+        self._links: dict[int, HttpLink] = {}
+        self._epoll: select.epoll | None = None  # while there are links
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, fd: int, link: HttpLink) -> None:
+        """From now on the link's `receive` is called when its descriptor has something."""
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._epoll.fileno(), self._receive)
+        self._epoll.register(fd, select.EPOLLIN)
+        self._links[fd] = link
+
+    def remove(self, fd: int) -> None:
+        """Forgets a descriptor, which is about to be closed."""
+        if self._links.pop(fd, None) is None or self._epoll is None or self._loop is None:
+            return
+        self._epoll.unregister(fd)
+        if not self._links:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
+
+    def _receive(self) -> None:
+        links = self._links
+        if self._epoll is not None:
+            for fd, _ in self._epoll.poll(0, _MAX_EVENTS):
+                link = links.get(fd)  # None: a callback of this round has ended it
+                if link is not None:
+                    link.receive()
+
+
 class HttpLink(_Link):
-    """Carries one HTTP call at a time."""
+    """Carries one HTTP call at a time.
+
+    Without TLS only the beginning and the end of the connection, and writing what the system does
+    not take at once, are the transport's business.
+    """
 
     session: _http1.Http1Session
 
@@ -97,11 +146,38 @@ class HttpLink(_Link):
         super().__init__(_http1.Http1Session())
         self.waiter: asyncio.Future[None] | None = None
         self._fd = -1
+        self._watch: Watch | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if transport.get_extra_info("sslcontext") is None:
             self._fd = transport.get_extra_info("socket").fileno()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watch is not None:
+            self._watch.remove(self._fd)
+            self._watch = None
+        super().connection_lost(exc)
+
+    def read_with(self, watch: Watch) -> None:
+        """The transport reads no more, the watch does; not with TLS."""
+        if self._fd >= 0 and self.error is None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._watch = watch
+            watch.add(self._fd, self)
+
+    def receive(self) -> None:
+        """Reads what has arrived, once."""
+        try:
+            count = _socket.receive(self._fd, self.session.get_buffer())
+        except OSError as error:
+            self.fail(error)
+            return
+        if count > 0:
+            self.buffer_updated(count)
+        elif count == 0:
+            self.eof_received()
+            self.transport.close()
 
     def buffer_updated(self, nbytes: int) -> None:
         session = self.session

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pytriton.client._aio_links import GrpcLink, HttpLink, end
+from pytriton.client._aio_links import GrpcLink, HttpLink, Watch, end
 from pytriton.client._call import Call, Deadline, Reply, Unprocessed, retry_pause
 from pytriton.client._connection import tls_context
 from pytriton.client._resolver import Resolver
@@ -88,6 +88,7 @@ class AioTransport:
         self._opening: asyncio.Task[GrpcLink] | None = None
         self._is_closed = False
         self._alarms = _Alarms()
+        self._watch = Watch()
         self._fields = GrpcFields(url)
 
     async def close(self) -> None:
@@ -171,6 +172,7 @@ class AioTransport:
                 link = None
         if link is None:
             link = await self._connect(HttpLink, deadline)
+            link.read_with(self._watch)
         self._busy.add(link)
         session = link.session
         is_done = False

@@ -1,7 +1,8 @@
-"""The sockets of the sync clients: what comes, how long it is waited for, when it is looked for."""
+"""The sockets of the clients: what comes, how long it is waited for, when it is looked for."""
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -108,3 +109,27 @@ def test_looks_for_nothing_that_was_not_asked_for(pair: Pair) -> None:
     with pytest.raises(TimeoutError):
         pair.receive(seconds=0.01)
     assert pair.descriptor.looks
+
+
+def test_receives_at_once_what_is_there(pair: Pair) -> None:
+    buffer = bytearray(4)
+    number = pair.ours.fileno()
+    assert _socket.receive(number, buffer) == -1
+    pair.peer.send(b"answer")
+    assert _socket.receive(number, buffer) == 4
+    assert _socket.receive(number, memoryview(buffer)[2:]) == 2
+    assert buffer == b"aner"
+    pair.peer.close()
+    assert _socket.receive(number, buffer) == 0
+
+
+def test_receiving_tells_that_a_connection_broke() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.close()  # a reset
+        with ours:
+            select.select([ours], [], [], LONG)
+            with pytest.raises(ConnectionResetError):
+                _socket.receive(ours.fileno(), bytearray(4))

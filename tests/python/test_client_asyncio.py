@@ -1,0 +1,113 @@
+"""The connections of asyncio clients: many at once, and nothing of them is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from pytriton.client import AsyncioModelClient
+from pytriton.decorators import batch
+from pytriton.model_config import Tensor
+
+X = [Tensor(name="x", shape=(-1,), dtype=np.float32)]
+Y = [Tensor(name="y", shape=(-1,), dtype=np.float32)]
+ROW = np.float32([1, 2])
+
+
+@batch
+def same(x):
+    return {"y": x}
+
+
+@pytest.fixture
+def url(serve, protocol):
+    triton = serve(same, X, Y, max_batch_size=8).triton
+    return f"{protocol}://127.0.0.1:{getattr(triton, protocol + '_port')}"
+
+
+def watches() -> int:
+    """Descriptors of this process that watch others."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the listing itself has gone
+            found += "eventpoll" in os.readlink(f"/proc/self/fd/{name}")
+    return found
+
+
+def test_tasks_at_once_get_their_own_answers_small_and_large(url):
+    sizes = [1, 300_000, 7, 20_000] * 8  # floats; some don't fit into one read
+
+    async def ask(client, number, size):
+        array = np.full(size, number, np.float32)
+        for _ in range(3):
+            answer = (await client.infer_sample(array))["y"]
+            assert answer.shape == (size,)
+            assert (answer == number).all()
+
+    async def main():
+        async with AsyncioModelClient(url, "M") as client:
+            await asyncio.gather(*(ask(client, n, size) for n, size in enumerate(sizes)))
+
+    asyncio.run(main())
+
+
+async def ask_some(client):
+    for answer in await asyncio.gather(*(client.infer_sample(ROW) for _ in range(4))):
+        assert answer["y"].tolist() == [1, 2]
+
+
+def test_a_closed_client_watches_nothing(url):
+    async def main():
+        before = watches()
+        for _ in range(3):
+            async with AsyncioModelClient(url, "M") as client:
+                await ask_some(client)
+        assert watches() == before
+        async with AsyncioModelClient(url, "M") as client:  # the number of a descriptor comes again
+            await ask_some(client)
+
+    asyncio.run(main())
+
+
+def test_a_client_dropped_in_another_thread_watches_nothing(url):
+    async def main():
+        before = watches()
+        clients = [AsyncioModelClient(url, "M")]
+        await ask_some(clients[0])
+
+        def drop():
+            clients.clear()
+            gc.collect()
+
+        await asyncio.get_running_loop().run_in_executor(None, drop)
+        while watches() != before:
+            await asyncio.sleep(0)
+        async with AsyncioModelClient(url, "M") as client:
+            await ask_some(client)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_client_that_outlives_its_loop_watches_nothing(url, is_closed):
+    before = watches()
+    clients = []
+
+    async def main():
+        clients.append(AsyncioModelClient(url, "M"))
+        await ask_some(clients[0])
+
+    asyncio.run(main())
+    if is_closed:
+        thread = threading.Thread(target=lambda: asyncio.run(clients[0].close()))
+        thread.start()
+        thread.join()
+    clients.clear()
+    gc.collect()
+    assert watches() == before
