@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import inspect
 import itertools
 from collections.abc import Iterable
 from typing import Any, Callable
@@ -14,6 +16,9 @@ from pytriton.exceptions import PyTritonBadParameterError, PyTritonRuntimeError
 
 Array = np.ndarray[Any, Any]
 Results = dict[str, Array]
+
+# Whether `@batch` calls: its results must have as many rows as its requests, so padding is cut.
+IS_BATCHED: contextvars.ContextVar[bool] = contextvars.ContextVar("pytriton_batched", default=False)
 
 _CONTEXT = "__triton_context__"
 _TEXT_KINDS = "OSU"
@@ -222,9 +227,9 @@ def _fits_shape(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
 
 
 def _pad_batch(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    """Repeats the last row until the batch has a preferred size; results are cut to the rows given.
+    """Repeats the last row until the batch has a preferred size.
 
-    Goes under `@batch`.
+    Goes under `@batch`; within it results are cut to the rows given.
     """
     config = get_model_config(wrapped, instance)
     preferred = (config.batcher.preferred_batch_size or []) if config.batcher else []
@@ -237,6 +242,15 @@ def _pad_batch(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: An
         for name, value in inputs.items()
     }
     result = wrapped(*args, **rest, **padded)
+    if not IS_BATCHED.get() or size == rows:
+        return result
+    if inspect.isgenerator(result):
+        return (_cut(item, size, rows) for item in result)
+    return _cut(result, size, rows)
+
+
+def _cut(result: Any, size: int, rows: int) -> Any:
+    """A function's result without the rows that were added."""
 
     def cut(value: Any) -> Any:
         return value[:rows] if np.ndim(value) > 0 and len(value) == size else value

@@ -10,6 +10,7 @@ from typing import Any, Callable, Union
 import numpy as np
 
 from pytriton._batch_decorators import (
+    IS_BATCHED,
     ConstantPadder,
     fill_optionals,
     first_value,
@@ -143,10 +144,14 @@ def _batch(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -
     config = _config_of(requests)
     sizes = [get_inference_request_batch_size(request) for request in requests]
     joined = {name: np.concatenate([request[name] for request in requests]) for name in names}
-    if any(getattr(request, "span", None) is not None for request in requests):
-        result = _call_traced(requests, wrapped, args, {**kwargs, **joined})
-    else:
-        result = wrapped(*args[1:], **kwargs, **joined)
+    outside = IS_BATCHED.set(True)
+    try:
+        if any(getattr(request, "span", None) is not None for request in requests):
+            result = _call_traced(requests, wrapped, args, {**kwargs, **joined})
+        else:
+            result = wrapped(*args[1:], **kwargs, **joined)
+    finally:
+        IS_BATCHED.reset(outside)
 
     def split(outputs: Any) -> InferenceResults:
         return _split(convert_output(outputs, wrapped, instance, config), sizes)

@@ -237,6 +237,24 @@ def test_pad_batch_pads_to_a_preferred_size_and_cuts_again():
     assert sizes == [4]
 
 
+def test_pad_batch_cuts_what_generators_yield():
+    @batch
+    @decorators.pad_batch
+    def function(a):
+        yield {"x": a}
+        yield {"x": a + 1}
+
+    bind(function, max_batch_size=8)
+    first, second = function(TWO)
+    assert_results(first, [{"x": [[1], [2]]}, {"x": [[3]]}])
+    assert_results(second, [{"x": [[2], [3]]}, {"x": [[4]]}])
+
+
+def test_pad_batch_without_batch_gives_the_padded_rows():
+    function = bind(decorators.pad_batch(lambda a: {"x": a}), max_batch_size=4)
+    assert function(a=np.array([[1], [2]]))["x"].tolist() == [[1], [2], [2], [2]]
+
+
 def test_first_value_gives_scalars():
     @batch
     @decorators.first_value("a")
