@@ -31,32 +31,14 @@ class ModelConfigGenerator:
         Raises:
             PyTritonBadParameterError: The configuration contradicts itself.
         """
-        config = self._config
-        result: dict[str, Any] = {"name": config.model_name, "backend": config.backend}
-        result["max_batch_size"] = self._max_batch_size()
-        if config.batching and isinstance(config.batcher, DynamicBatcher):
-            result["dynamic_batching"] = _batcher(config.batcher)
-        if config.inputs:
-            result["input"] = [_io(spec, "input") for spec in config.inputs]
-        if config.outputs:
-            _check_outputs(config.outputs)
-            result["output"] = [_io(spec, "output") for spec in config.outputs]
-        if config.instance_group:
-            result["instance_group"] = [
-                {"count": count, "kind": kind.value}
-                for kind, count in config.instance_group.items()
-            ]
-        if config.decoupled:
-            result["model_transaction_policy"] = {"decoupled": True}
-        if config.backend_parameters:
-            result["parameters"] = {
-                name: {"string_value": str(value)}
-                for name, value in config.backend_parameters.items()
-            }
-        if config.response_cache:
-            result["response_cache"] = {"enable": config.response_cache.enable}
-        if config.model_warmup:
-            result["model_warmup"] = [_warmup(warmup) for warmup in config.model_warmup]
+        result: dict[str, Any] = {"name": self._config.model_name, "backend": self._config.backend}
+        self._set_batching(result)
+        self._set_model_signature(result)
+        self._set_instance_group(result)
+        self._set_model_transaction_policy(result)
+        self._set_backend_parameters(result)
+        self._set_response_cache(result)
+        self._set_model_warmup(result)
         return result
 
     def to_file(self, config_path: str | pathlib.Path) -> str:
@@ -77,12 +59,49 @@ class ModelConfigGenerator:
         path.write_text(text)
         return text
 
-    def _max_batch_size(self) -> int:
-        if not self._config.batching:
-            return 0
-        if self._config.max_batch_size < 1:
+    # Each sets its part in `result`, where there is something to say. PyTriton's tests know them.
+
+    def _set_batching(self, result: dict[str, Any]) -> None:
+        config = self._config
+        if config.batching and config.max_batch_size < 1:
             raise PyTritonBadParameterError("The `max_batch_size` must be greater or equal to 1.")
-        return self._config.max_batch_size
+        result["max_batch_size"] = config.max_batch_size if config.batching else 0
+        if config.batching and isinstance(config.batcher, DynamicBatcher):
+            result["dynamic_batching"] = _batcher(config.batcher)
+
+    def _set_model_signature(self, result: dict[str, Any]) -> None:
+        config = self._config
+        if config.inputs:
+            result["input"] = [_io(spec, "input") for spec in config.inputs]
+        if config.outputs:
+            _check_outputs(config.outputs)
+            result["output"] = [_io(spec, "output") for spec in config.outputs]
+
+    def _set_instance_group(self, result: dict[str, Any]) -> None:
+        if self._config.instance_group:
+            result["instance_group"] = [
+                {"count": count, "kind": kind.value}
+                for kind, count in self._config.instance_group.items()
+            ]
+
+    def _set_model_transaction_policy(self, result: dict[str, Any]) -> None:
+        if self._config.decoupled:
+            result["model_transaction_policy"] = {"decoupled": True}
+
+    def _set_backend_parameters(self, result: dict[str, Any]) -> None:
+        if self._config.backend_parameters:
+            result["parameters"] = {
+                name: {"string_value": str(value)}
+                for name, value in self._config.backend_parameters.items()
+            }
+
+    def _set_response_cache(self, result: dict[str, Any]) -> None:
+        if self._config.response_cache:
+            result["response_cache"] = {"enable": self._config.response_cache.enable}
+
+    def _set_model_warmup(self, result: dict[str, Any]) -> None:
+        if self._config.model_warmup:
+            result["model_warmup"] = [_warmup(warmup) for warmup in self._config.model_warmup]
 
 
 def check_priorities(batcher: DynamicBatcher) -> None:

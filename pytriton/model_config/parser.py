@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from pytriton.exceptions import PyTritonError, PyTritonModelConfigError
-from pytriton.model_config.common import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
+from pytriton.model_config.common import (
+    DeviceKind,
+    DynamicBatcher,
+    ModelWarmup,
+    QueuePolicy,
+    TimeoutAction,
+    WarmupInput,
+)
 from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec, TritonModelConfig
 
 __all__ = ["ModelConfigParser"]
@@ -45,7 +52,8 @@ class ModelConfigParser:
             model_config_dict: As the config endpoint of a server gives it.
 
         Raises:
-            PyTritonModelConfigError: A tensor has no name, type or dimensions, or an unknown type.
+            PyTritonModelConfigError: A tensor has no name, type or dimensions, or an unknown type;
+                or one of a warm-up.
             TypeError: The parameters are neither a dict nor a list.
         """
         config = model_config_dict
@@ -70,6 +78,7 @@ class ModelConfigParser:
             decoupled=bool(config.get("model_transaction_policy", {}).get("decoupled", False)),
             backend_parameters=_parameters(config.get("parameters", {})),
             response_cache=ResponseCache(enable=bool(cache.get("enable"))) if cache else None,
+            model_warmup=[_warmup(item) for item in config.get("model_warmup") or ()] or None,
         )
 
     @classmethod
@@ -161,6 +170,29 @@ def _policy(found: Mapping[str, Any]) -> QueuePolicy:
         default_timeout_microseconds=int(found.get("default_timeout_microseconds", 0)),
         allow_timeout_override=bool(found.get("allow_timeout_override", False)),
         max_queue_size=int(found.get("max_queue_size", 0)),
+    )
+
+
+def _warmup(found: Mapping[str, Any]) -> ModelWarmup:
+    return ModelWarmup(
+        name=found.get("name", ""),
+        batch_size=int(found.get("batch_size", 0)),
+        inputs={name: _warmup_input(name, item) for name, item in found.get("inputs", {}).items()},
+        count=int(found.get("count", 0)),
+    )
+
+
+def _warmup_input(name: str, found: Mapping[str, Any]) -> WarmupInput:
+    data_type = found.get("data_type", "")
+    kind = data_type[5:] if data_type.startswith("TYPE_") else None
+    if kind not in DTYPES:
+        raise PyTritonModelConfigError(f"Invalid data type `{data_type}` for {name}.")
+    return WarmupInput(
+        dtype=DTYPES[kind],
+        shape=tuple(int(dim) for dim in found.get("dims", ())),
+        zero_data=bool(found.get("zero_data", False)),
+        random_data=bool(found.get("random_data", False)),
+        input_data_file=found.get("input_data_file"),
     )
 
 

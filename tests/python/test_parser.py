@@ -9,6 +9,7 @@ import pytest
 
 from pytriton.exceptions import PyTritonModelConfigError
 from pytriton.model_config import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
+from pytriton.model_config.common import ModelWarmup, WarmupInput
 from pytriton.model_config.generator import ModelConfigGenerator
 from pytriton.model_config.parser import ModelConfigParser
 from pytriton.model_config.triton_model_config import (
@@ -41,6 +42,20 @@ VARIANTS = {
     "decoupled": {"decoupled": True},
     "parameters": {"backend_parameters": {"a": 'text "in" quotes\\n\nline', "b": "ünï"}},
     "cache": {"response_cache": ResponseCache(enable=True)},
+    "warm-up": {
+        "model_warmup": [
+            ModelWarmup("zero", 2, {"x": WarmupInput(np.float32, (2, 3), zero_data=True)}, 1),
+            ModelWarmup(
+                "both",
+                1,
+                {
+                    "x": WarmupInput(np.bytes_, (1,), random_data=True),
+                    "z": WarmupInput(np.dtype("bool"), (1,), input_data_file="rows.npy"),
+                },
+                3,
+            ),
+        ]
+    },
     "optional input": {"inputs": [TensorSpec("x", (1,), np.bytes_, optional=True)]},
     "types": {
         "inputs": [
@@ -61,6 +76,12 @@ def test_what_the_generator_writes_to_a_file_is_read_back(name, tmp_path):
     ModelConfigGenerator(config).to_file(path)
     found = ModelConfigParser.from_file(config_path=path)
     assert found == config
+
+
+def test_a_warm_up_of_an_unknown_type_is_refused():
+    item = {"name": "w", "batch_size": 1, "count": 1, "inputs": {"x": {"data_type": "FP33"}}}
+    with pytest.raises(PyTritonModelConfigError, match="Invalid data type `FP33` for x"):
+        ModelConfigParser.from_dict({"name": "m", "model_warmup": [item]})
 
 
 @pytest.mark.parametrize("sizes", [None, [], [4, 8]])
