@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import warnings
 
-from pytriton.constants import PYTRITON_HOME
+from pytriton import constants
 
 __all__ = ["CleanupWarning", "Workspace"]
 
@@ -31,57 +31,65 @@ class Workspace:
         """Makes the directory.
 
         Args:
-            workspace_path: A path that does not exist; None: a new one under PYTRITON_HOME.
+            workspace_path: A path that does not exist; None: a new one under PYTRITON_HOME, which
+                is also removed when this object goes.
 
         Raises:
             FileExistsError: The path exists.
         """
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if workspace_path is None:
-            PYTRITON_HOME.mkdir(parents=True, exist_ok=True)
-            self._path = pathlib.Path(
-                tempfile.mkdtemp(prefix="workspace_", dir=PYTRITON_HOME)
-            ).resolve()
+            home = constants.PYTRITON_HOME
+            home.mkdir(parents=True, exist_ok=True)
+            self._temporary = tempfile.TemporaryDirectory(prefix="workspace_", dir=home)
+            self._workspace_path = pathlib.Path(self._temporary.name).resolve()
         else:
-            self._path = pathlib.Path(workspace_path).resolve()
-            self._path.mkdir(parents=True)
+            self._workspace_path = pathlib.Path(workspace_path).resolve()
+            self._workspace_path.mkdir(parents=True)
         self.model_store_path.mkdir(parents=True)
 
     @property
     def path(self) -> pathlib.Path:
         """The directory."""
-        return self._path
+        return self._workspace_path
 
     @property
     def model_store_path(self) -> pathlib.Path:
         """Where model files go."""
-        return self._path / "model-store"
+        return self._workspace_path / "model-store"
 
     def exists(self) -> bool:
         """Whether the directory is there."""
-        return self._path.exists()
+        return self._workspace_path.exists()
 
     def is_empty(self) -> bool:
-        """Whether nothing but dot-files is left in it."""
-        for path in self._path.rglob("*"):
-            if path.is_file() and not path.name.startswith("."):
-                LOGGER.warning("File %s has not been cleaned up", path)
+        """Whether nothing is left in it but files and directories whose names begin with a dot."""
+        if not self.exists():
+            return True
+        for path in self._workspace_path.iterdir():
+            if not path.name.startswith("."):
+                LOGGER.warning("Non empty path %s", path)
                 return False
         return True
 
     def clean(self) -> None:
         """Removes the directory; what can't be removed is a CleanupWarning."""
         try:
-            for child in self._path.iterdir():
+            for child in self._workspace_path.iterdir():
                 if child.name.startswith("."):
                     continue
                 if child.is_dir() and not child.is_symlink():
                     shutil.rmtree(child)
                 else:
                     child.unlink()
-            self._path.rmdir()
+            self._workspace_path.rmdir()
+            if self._temporary is not None:
+                self._temporary.cleanup()
         except FileNotFoundError:
             return
         except OSError as error:
             warnings.warn(
-                f"Could not clean workspace {self._path}: {error}", CleanupWarning, stacklevel=2
+                f"Could not clean workspace {self._workspace_path}: {error}",
+                CleanupWarning,
+                stacklevel=2,
             )
