@@ -7,11 +7,18 @@ import importlib
 import logging
 import os
 import pathlib
+import secrets as secrets  # PyTriton's users replace its functions here, in their tests
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytriton import _core, _options, _tracing
+from pytriton._inspection import (
+    GROWTH_BACKEND_SHM_SIZE,
+    INITIAL_BACKEND_SHM_SIZE,
+    TRITONSERVER_DIST_DIR,
+    Inspection,
+)
 from pytriton._model_context import TritonContext
 from pytriton._remote_models import RemoteModels
 from pytriton._security import (
@@ -47,11 +54,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_PROTECTED_ENDPOINTS",
     "DEFAULT_TRITON_STARTUP_TIMEOUT_S",
+    "GROWTH_BACKEND_SHM_SIZE",
+    "INITIAL_BACKEND_SHM_SIZE",
     "MODEL_CONFIG_URL",
     "MODEL_INFER_URL",
     "MODEL_READY_URL",
     "MODEL_URL",
     "MONITORING_PERIOD_S",
+    "TRITONSERVER_DIST_DIR",
     "TRITON_ACCESS_HEADER",
     "VALID_TRITON_ENDPOINTS",
     "DefaultTritonLifecyclePolicy",
@@ -91,7 +101,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'pytriton.triton' has no attribute {name!r}")
 
 
-class Triton(TritonBase):
+class Triton(Inspection, TritonBase):
     """A server for callables: `bind` them, then `run` or `serve`.
 
     Use as a context manager, or call `stop` yourself. After `stop` the same object can be bound and
@@ -159,7 +169,7 @@ class Triton(TritonBase):
         with self._condition:
             if self._server is not None:
                 return
-            server = _core.Server(self._core_options())
+            server = self._initialize_server()
             for binding in self._models.values():
                 self._add_model(server, binding)
             remotes = RemoteModels(server) if self._takes_remotes else None

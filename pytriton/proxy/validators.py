@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pytriton.model_config.triton_model_config import TritonModelConfig
+from pytriton.model_config.triton_model_config import TensorSpec, TritonModelConfig
 from pytriton.proxy.types import Request, Response
 
 __all__ = ["TritonResultsValidator"]
@@ -26,7 +26,6 @@ class TritonResultsValidator:
             strict: Whether names, types and shapes must match it exactly.
         """
         self._config = model_config
-        self._name = model_config.model_name
         self._strict = strict
         self._outputs = {spec.name: spec for spec in model_config.outputs or ()}
 
@@ -39,32 +38,9 @@ class TritonResultsValidator:
         Raises:
             ValueError: Something is not as it must be; the text says what.
         """
-        if not isinstance(responses, list):
-            raise ValueError(
-                f"Outputs returned by `{self._name}` model callable "
-                "must be list of response dicts with numpy arrays. "
-                f"Got outputs={responses} instead."
-            )
-        if len(responses) != requests_number:
-            raise ValueError(
-                f"Number of outputs returned by `{self._name}` inference callable "
-                f"({len(responses)}) does not match number of requests ({requests_number}) "
-                "received from Triton."
-            )
-        return [self._validate_response(response) for response in responses]
-
-    def _validate_response(self, response: Any) -> dict[str, Any]:
-        if isinstance(response, (Request, Response)):
-            response = response.data
-        if not isinstance(response, dict):
-            raise ValueError(
-                f"Outputs returned by `{self._name}` model callable "
-                "must be list of response dicts with numpy arrays. "
-                f"Got response={response} instead."
-            )
-        for name, value in response.items():
-            self.validate_output(name, value)
-        return response
+        return _validate_outputs(
+            self._config, self._outputs, responses, self._strict, requests_number
+        )
 
     def validate_output(self, name: Any, value: Any) -> None:
         """Checks one output.
@@ -72,61 +48,9 @@ class TritonResultsValidator:
         Raises:
             ValueError: Something is not as it must be; the text says what.
         """
-        if not isinstance(name, str):
-            raise ValueError(f"Not all keys returned by `{self._name}` model callable are string")
-        if not isinstance(value, np.ndarray):
-            raise ValueError(
-                f"Not all values returned by `{self._name}` model callable are numpy arrays"
-            )
-        if value.dtype.kind not in _KINDS and value.dtype.name != "bfloat16":
-            raise ValueError(
-                "Only bool, numeric, string, unicode and object arrays "
-                f"are supported by Triton (dtype.kind: {_KINDS}). "
-                f"Returned `{name}` for model `{self._name}` has `{value.dtype.kind}` dtype.kind."
-            )
-        if value.dtype.kind == "O":
-            self._validate_objects(name, value)
+        _validate_output_data(self._config, name, value)
         if self._strict:
-            self._validate_strictly(name, value)
-
-    def _validate_objects(self, name: str, value: np.ndarray[Any, Any]) -> None:
-        for element in value.flat:
-            if isinstance(element, bytes):
-                continue
-            if isinstance(element, str):
-                raise ValueError(
-                    "Use string/byte-string instead of object for passing "
-                    f"string in NumPy array from model `{self._name}`."
-                )
-            raise ValueError(
-                "Only bytes as objects dtype are supported by PyTriton. "
-                f"Returned `{name}` from `{self._name}` has `{type(element)}` type."
-            )
-
-    def _validate_strictly(self, name: str, value: np.ndarray[Any, Any]) -> None:
-        spec = self._outputs.get(name)
-        if spec is None:
-            raise ValueError(
-                f"Returned output `{name}` is not defined in model config for model `{self._name}`."
-            )
-        if not _has_type(value, spec.dtype):
-            raise ValueError(
-                f"Returned output `{name}` for model `{self._name}` has invalid type. "
-                f"Returned: {value.dtype} ({value.dtype.kind}). Expected: {spec.dtype}."
-            )
-        shape = value.shape[1:] if self._config.batching else value.shape
-        expected = tuple(spec.shape)
-        if len(shape) != len(expected):
-            raise ValueError(
-                f"Returned output `{name}` for model `{self._name}` has invalid shapes. "
-                f"Returned: {shape}. Expected: {expected}."
-            )
-        if any(want not in (-1, got) for want, got in zip(expected, shape)):
-            raise ValueError(
-                f"Returned output `{name}` for model `{self._name}` "
-                "has invalid shapes at one or more positions. "
-                f"Returned: {shape}. Expected: {expected}."
-            )
+            _validate_output_dtype_and_shape(self._config, self._outputs, name, value)
 
     def convert(
         self, response: dict[str, Any], dtypes: dict[str, tuple[str, np.dtype[Any]]]
@@ -145,6 +69,114 @@ class TritonResultsValidator:
             for name, value in response.items()
             if name in dtypes
         }
+
+
+def _validate_outputs(
+    model_config: TritonModelConfig,
+    model_outputs: dict[str, TensorSpec],
+    outputs: Any,
+    strict: bool,
+    requests_number: int,
+) -> list[dict[str, Any]]:
+    """Checks all results of a batch; see TritonResultsValidator."""
+    name = model_config.model_name
+    if not isinstance(outputs, list):
+        raise ValueError(
+            f"Outputs returned by `{name}` model callable "
+            "must be list of response dicts with numpy arrays. "
+            f"Got outputs={outputs} instead."
+        )
+    if len(outputs) != requests_number:
+        raise ValueError(
+            f"Number of outputs returned by `{name}` inference callable "
+            f"({len(outputs)}) does not match number of requests ({requests_number}) "
+            "received from Triton."
+        )
+    results = []
+    for response in outputs:
+        result = _as_dict(response, name)
+        for output, value in result.items():
+            _validate_output_data(model_config, output, value)
+            if strict:
+                _validate_output_dtype_and_shape(model_config, model_outputs, output, value)
+        results.append(result)
+    return results
+
+
+def _as_dict(response: Any, model_name: str) -> dict[str, Any]:
+    if isinstance(response, (Request, Response)):
+        response = response.data
+    if not isinstance(response, dict):
+        raise ValueError(
+            f"Outputs returned by `{model_name}` model callable "
+            "must be list of response dicts with numpy arrays. "
+            f"Got response={response} instead."
+        )
+    return response
+
+
+def _validate_output_data(model_config: TritonModelConfig, name: Any, value: Any) -> None:
+    """Checks that an output is an array that has a type on the wire."""
+    model_name = model_config.model_name
+    if not isinstance(name, str):
+        raise ValueError(f"Not all keys returned by `{model_name}` model callable are string")
+    if not isinstance(value, np.ndarray):
+        raise ValueError(
+            f"Not all values returned by `{model_name}` model callable are numpy arrays"
+        )
+    if value.dtype.kind not in _KINDS and value.dtype.name != "bfloat16":
+        raise ValueError(
+            "Only bool, numeric, string, unicode and object arrays "
+            f"are supported by Triton (dtype.kind: {_KINDS}). "
+            f"Returned `{name}` for model `{model_name}` has `{value.dtype.kind}` dtype.kind."
+        )
+    if value.dtype.kind == "O":
+        _validate_objects(model_name, name, value)
+
+
+def _validate_objects(model_name: str, name: str, value: np.ndarray[Any, Any]) -> None:
+    for element in value.flat:
+        if isinstance(element, bytes):
+            continue
+        if isinstance(element, str):
+            raise ValueError(
+                "Use string/byte-string instead of object for passing "
+                f"string in NumPy array from model `{model_name}`."
+            )
+        raise ValueError(
+            "Only bytes as objects dtype are supported by PyTriton. "
+            f"Returned `{name}` from `{model_name}` has `{type(element)}` type."
+        )
+
+
+def _validate_output_dtype_and_shape(
+    model_config: TritonModelConfig,
+    model_outputs: dict[str, TensorSpec],
+    name: str,
+    value: np.ndarray[Any, Any],
+) -> None:
+    """Checks an output against what the model declares."""
+    of_model = f"Returned output `{name}` for model `{model_config.model_name}`"
+    spec = model_outputs.get(name)
+    if spec is None:
+        raise ValueError(
+            f"Returned output `{name}` is not defined in model config for model "
+            f"`{model_config.model_name}`."
+        )
+    if not _has_type(value, spec.dtype):
+        raise ValueError(
+            f"{of_model} has invalid type. "
+            f"Returned: {value.dtype} ({value.dtype.kind}). Expected: {spec.dtype}."
+        )
+    shape = value.shape[1:] if model_config.batching else value.shape
+    expected = tuple(spec.shape)
+    if len(shape) != len(expected):
+        raise ValueError(f"{of_model} has invalid shapes. Returned: {shape}. Expected: {expected}.")
+    if any(want not in (-1, got) for want, got in zip(expected, shape)):
+        raise ValueError(
+            f"{of_model} has invalid shapes at one or more positions. "
+            f"Returned: {shape}. Expected: {expected}."
+        )
 
 
 def _has_type(value: np.ndarray[Any, Any], declared: Any) -> bool:

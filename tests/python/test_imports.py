@@ -12,7 +12,8 @@ NAMES = {
     "pytriton.triton": "Triton TritonConfig TritonLifecyclePolicy DefaultTritonLifecyclePolicy "
     "VertextAILifecyclePolicy TritonSecurityConfig ModelClient Tensor ModelConfig Workspace "
     "TritonContext TritonUrl create_client_from_url wait_for_server_ready "
-    "DEFAULT_PROTECTED_ENDPOINTS VALID_TRITON_ENDPOINTS TRITON_ACCESS_HEADER MONITORING_PERIOD_S",
+    "DEFAULT_PROTECTED_ENDPOINTS VALID_TRITON_ENDPOINTS TRITON_ACCESS_HEADER MONITORING_PERIOD_S "
+    "INITIAL_BACKEND_SHM_SIZE GROWTH_BACKEND_SHM_SIZE TRITONSERVER_DIST_DIR secrets",
     "pytriton.model_config": "DeviceKind DynamicBatcher QueuePolicy TimeoutAction ModelConfig "
     "Tensor",
     "pytriton.model_config.common": "ModelWarmup WarmupInput generate_warmup_data "
@@ -29,7 +30,8 @@ NAMES = {
     "ResponsesNoneOrError Scope",
     "pytriton.proxy.telemetry": "set_telemetry_tracer get_telemetry_tracer parse_trace_config "
     "traced_span build_proxy_tracer_from_triton_config start_span_from_span get_span_dict",
-    "pytriton.proxy.validators": "TritonResultsValidator",
+    "pytriton.proxy.validators": "TritonResultsValidator _validate_outputs _validate_output_data "
+    "_validate_output_dtype_and_shape",
     "pytriton.exceptions": "PyTritonError PyTritonValidationError PyTritonUnrecoverableError "
     "PyTritonInvalidOperationError PyTritonBadParameterError PyTritonModelConfigError "
     "PyTritonRuntimeError",
