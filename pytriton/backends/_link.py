@@ -50,7 +50,7 @@ class Link:
         self._is_executing = False
         self._began = 0
         self._woke = 0
-        self._last: Optional[bytes] = None  # responses that go with the end of the batch
+        self._last: Optional[messages.Message] = None  # responses that go with the batch's end
         self._decoder = messages.Decoder(loans)
         self._encoder = messages.Encoder(loans, results)
         self._lock = threading.Lock()
@@ -76,16 +76,17 @@ class Link:
     ) -> None:
         """See `Channel.respond`."""
         answer = (key, outputs, error, parameters)
-        self._ring.send(messages.RESPONSES, self._encoder.responses((answer,), final))
+        message = self._encoder.responses((answer,), final)
+        self._ring.send(messages.RESPONSES, message.payload())
         self.return_inputs()
 
     def respond_all(self, answers: Sequence[RawAnswer]) -> None:
         """See `Channel.respond_all`."""
-        payload = self._encoder.responses(answers, True)
+        message = self._encoder.responses(answers, True)
         if self._is_executing and self._last is None and threading.get_ident() == self._main:
-            self._last = payload  # the end of the batch follows at once, and both go together
+            self._last = message  # the end of the batch follows at once, and both go together
         else:
-            self._ring.send(messages.RESPONSES, payload)
+            self._ring.send(messages.RESPONSES, message.payload())
 
     def reschedule(self, key: int) -> None:
         """See `Channel.reschedule`."""
@@ -156,7 +157,8 @@ class Link:
         """See `Channel.submit`."""
         number = self._number()
         self._inner[number] = on_response
-        self._ring.send(messages.SUBMIT, self._encoder.inner_request(number, request))
+        message = self._encoder.inner_request(number, request)
+        self._ring.send(messages.SUBMIT, message.payload())
         return number
 
     def cancel_submit(self, call: int) -> None:
@@ -171,7 +173,11 @@ class Link:
     # --- Main loop.
 
     def return_inputs(self, wake: bool = False) -> None:
-        """Gives ended loans back."""
+        """Gives ended loans back.
+
+        Args:
+            wake: whether the server must learn of it now; else it does with what comes next.
+        """
         ended = self._loans.take_ended()
         if ended:
             data = struct.pack(f"<I{len(ended)}I", len(ended), *ended)
@@ -184,7 +190,6 @@ class Link:
     def end_batch(self, sequence: int, failure: Optional[str]) -> None:
         """Tells that the next batch can come."""
         self._is_executing = False
-        self.return_inputs()
         text = b"" if failure is None else failure.encode("utf-8", "replace")
         now = time.perf_counter_ns()
         data = _DONE.pack(sequence, now - self._began, failure is not None) + text
@@ -192,12 +197,12 @@ class Link:
         if soon:
             self._woke = now
         last, self._last = self._last, None
-        if last is None:
-            self._ring.send(messages.BATCH_DONE, data, False)
-            self._ring.notify(soon)
-        else:
-            done = (messages.BATCH_DONE, data)
-            self._ring.send_both((messages.RESPONSES, last), done, soon)
+        if last is not None:
+            self._ring.send(messages.RESPONSES, last.payload(), False)
+            del last  # and with it inputs that are results: now they can be given back
+        self.return_inputs()
+        self._ring.send(messages.BATCH_DONE, data, False)
+        self._ring.notify(soon)
 
     def begin_batch(self, data: memoryview) -> Tuple[int, List[Any]]:
         """The batch of a message."""

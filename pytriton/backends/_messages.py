@@ -216,6 +216,27 @@ def _address(buffer: Buffer) -> int:
     return address
 
 
+class Message:
+    """A message that is being written.
+
+    Attributes:
+        parts: its bytes, so far.
+        lent: inputs that it refers to. They must stay referred to until it is sent: a loan that
+            was given back is unknown to the server.
+    """
+
+    __slots__ = ("born", "lent", "parts")
+
+    def __init__(self, parts: List[bytes]) -> None:
+        self.parts = parts
+        self.lent: List[Buffer] = []
+        self.born: List[_Born] = []
+
+    def payload(self) -> bytes:
+        """All its bytes."""
+        return b"".join(self.parts)
+
+
 class _Born(NamedTuple):
     """An output that lies in the arena, on its way into a message."""
 
@@ -243,7 +264,7 @@ class Encoder:
         """The outputs of the model, in the order of its configuration."""
         self._index = {name: index for index, name in enumerate(outputs)}
 
-    def responses(self, answers: Sequence[RawAnswer], final: bool) -> bytes:
+    def responses(self, answers: Sequence[RawAnswer], final: bool) -> Message:
         """One message with a response for each request; a list is emptied.
 
         Results that nobody but `answers` refers to are sent from where they are.
@@ -251,19 +272,19 @@ class Encoder:
         if len(answers) > 1 and final:
             rows = self._alike(answers)
             if rows is not None:
-                return rows
-        parts = [_U32.pack(len(answers))]
-        born: List[_Born] = []
+                return Message([rows])
+        message = Message([_U32.pack(len(answers))])
         for answer in answers:
-            self._answer(answer, final, parts, born)
-        if born:
+            self._answer(answer, final, message)
+        if message.born:
             del answer
             if isinstance(answers, list):
                 answers.clear()
-            for place in born:
+            for place in message.born:
                 slot, offset = self._results.settle(place.slot, place.address, place.size)
-                parts[place.part] = _TENSOR.pack(*place.head, _RESULT, 0, slot, offset, place.size)
-        return b"".join(parts)
+                head = _TENSOR.pack(*place.head, _RESULT, 0, slot, offset, place.size)
+                message.parts[place.part] = head
+        return message
 
     def _alike(self, answers: Sequence[RawAnswer]) -> Optional[bytes]:
         _, outputs, error, parameters = answers[0]
@@ -275,18 +296,17 @@ class Encoder:
             if length >= _LARGE or name not in self._index:
                 return None
             size += length
-        parts = [_U32.pack(len(answers) | ROWS)]
-        self._answer(answers[0], True, parts, [])
-        head = b"".join(parts)
+        first = Message([_U32.pack(len(answers) | ROWS)])
+        self._answer(answers[0], True, first)
+        head = first.payload()
         rows = write_rows(head, answers)
         if rows is None or len(rows) != len(head) + (len(answers) - 1) * (8 + size):
             return None
         return rows
 
-    def _answer(
-        self, answer: RawAnswer, final: bool, parts: List[bytes], born: List[_Born]
-    ) -> None:
+    def _answer(self, answer: RawAnswer, final: bool, message: Message) -> None:
         key, outputs, error, parameters = answer
+        parts = message.parts
         places = self._index
         known = [output for output in outputs if output[0] in places]
         if error is None and not parameters:
@@ -299,33 +319,34 @@ class Encoder:
             parts.append(text)
             parts.append(values)
         for name, dtype, shape, buffer in known:
-            self._put(places[name], dtype, shape, buffer, parts, born)
+            self._put((places[name], dtype, len(shape)), shape, buffer, message, True)
 
     def _put(
         self,
-        index: int,
-        dtype: int,
+        head: Tuple[int, int, int],
         shape: Sequence[int],
         buffer: Buffer,
-        parts: List[bytes],
-        born: Optional[List[_Born]] = None,
+        message: Message,
+        may_be_born: bool,
     ) -> None:
-        rank = len(shape)
+        parts = message.parts
         is_array = hasattr(buffer, "nbytes")
         size = buffer.nbytes if is_array else len(buffer)
-        dims = _DIMS[rank].pack(*shape)
+        dims = _DIMS[head[2]].pack(*shape)
         if size < _LARGE:
             data = buffer.tobytes() if is_array else bytes(buffer)
-            parts += (_TENSOR.pack(index, dtype, rank, _INLINE, 0, 0, 0, size), dims, data)
+            parts += (_TENSOR.pack(*head, _INLINE, 0, 0, 0, size), dims, data)
             return
         address = _address(buffer)
-        slot = None if born is None else self._results.send_born(address, size)
-        if born is not None and slot is not None:
-            born.append(_Born(len(parts), (index, dtype, rank), slot, address, size))
+        slot = self._results.send_born(address, size) if may_be_born else None
+        if slot is not None:
+            message.born.append(_Born(len(parts), head, slot, address, size))
             parts.append(b"")  # filled in when it is known who refers to the array
         else:
             place, number, offset = self._place(buffer, address, size)
-            parts.append(_TENSOR.pack(index, dtype, rank, place, 0, number, offset, size))
+            if place == _INPUT:
+                message.lent.append(buffer)
+            parts.append(_TENSOR.pack(*head, place, 0, number, offset, size))
         parts.append(dims)
 
     def _place(self, buffer: Buffer, address: int, size: int) -> Tuple[int, int, int]:
@@ -338,7 +359,7 @@ class Encoder:
         slot, offset = self._results.copy(buffer)
         return _RESULT, slot, offset
 
-    def inner_request(self, call: int, request: InnerRequest) -> bytes:
+    def inner_request(self, call: int, request: InnerRequest) -> Message:
         """A request that the model makes."""
         is_text = isinstance(request.correlation_id, str)
         parameters = request.parameters
@@ -365,7 +386,8 @@ class Encoder:
         ]
         parts.extend(pack_text(name) for name in request.requested_outputs)
         parts.append(_U32.pack(len(request.inputs)))
+        message = Message(parts)
         for name, dtype, shape, buffer in request.inputs:
             parts.append(pack_text(name))
-            self._put(0, dtype, shape, buffer, parts)
-        return b"".join(parts)
+            self._put((0, dtype, len(shape)), shape, buffer, message, False)
+        return message

@@ -153,13 +153,6 @@ class Ring:
         if wake:
             self.notify()
 
-    def send_both(self, first: Tuple[int, bytes], second: Tuple[int, bytes], soon: bool) -> None:
-        """Writes two messages and wakes the server once; see `notify`."""
-        with self._lock:
-            self._write_message(*first)
-            self._write_message(*second)
-        self.notify(soon)
-
     def has_more(self) -> bool:
         """Whether another message waits behind the last one."""
         return bool(self._words[_TO_TAIL] != self._read)

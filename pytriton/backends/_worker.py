@@ -131,7 +131,7 @@ class Worker:
         if arena is not None:
             arena.end(before)
         self._executing.batch = None
-        del batch
+        batch.clear()  # its inputs can be given back with its end: the callers see this list, too
         self._link.end_batch(sequence, failure)
 
     def _command(self, code: int, content: Any) -> None:

@@ -42,7 +42,7 @@ class Memory:
 
     def send_all(self, answers: list) -> tuple[int, int]:
         """The same for answers as a host makes them."""
-        message = self.encoder.responses(answers, True)
+        message = self.encoder.responses(answers, True).payload()
         at = 4 + messages._RESPONSE.size
         _, _, _, place, _, slot, offset, size = messages._TENSOR.unpack_from(message, at)
         assert place == messages._RESULT

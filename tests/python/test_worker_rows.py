@@ -87,7 +87,7 @@ def encode(answers: list) -> tuple[int, bytes]:
     """The number with its flag, and the message."""
     encoder = messages.Encoder(None, None)
     encoder.set_names(["Y"])
-    message = encoder.responses(answers, True)
+    message = encoder.responses(answers, True).payload()
     return struct.unpack_from("<I", message)[0], message
 
 
