@@ -119,9 +119,10 @@ class Loans:
         argument = _SCAN_ARGUMENT.pack(
             *(_SCAN_ARGUMENT.size, 0, start, end, 0),
             *(self._found_at, 1, 1),  # room for one range of pages, of at most one page
-            *(_IS_FILE, _IS_FILE, _IS_PRESENT | _IS_SWAPPED, _IS_FILE),  # not of the file, but there
+            *(_IS_FILE, _IS_FILE, _IS_PRESENT | _IS_SWAPPED, _IS_FILE),  # there, and not the file's
         )
-        return fcntl.ioctl(self._pagemap, _SCAN, bytearray(argument)) > 0
+        found: int = fcntl.ioctl(self._pagemap, _SCAN, bytearray(argument))
+        return found > 0
 
     def _read_pagemap(self, first: int, count: int) -> bool:
         entries = np.frombuffer(os.pread(self._pagemap, count * 8, first * 8), np.uint64)
