@@ -161,13 +161,13 @@ class TritonBase:
         """Inside a callable, which can't wait for its own end: another thread stops."""
         if not any(binding.runs_on_this_thread() for binding in list(self._models.values())):
             return False
-        threading.Thread(target=self.stop, name="pytriton-stop").start()
+        _start_thread(self.stop)
         return True
 
     def _on_fatal(self, error: BaseException) -> None:
         """A callable can never work again: its clients get their answers, then everything stops."""
         LOGGER.error("Stopping the server because of %s: %s", type(error).__name__, error)
-        threading.Thread(target=self.stop, name="pytriton-stop").start()
+        _start_thread(self.stop)
 
     def __exit__(
         self,
@@ -176,6 +176,15 @@ class TritonBase:
         traceback: Any,
     ) -> None:
         self.stop()
+
+
+def _start_thread(stop: Callable[[], bool]) -> None:
+    """Stops from a thread that the interpreter waits for at its end.
+
+    The threads of callables count as daemons, and theirs would be daemons too: ended in the midst
+    of stopping, they would take the process down.
+    """
+    threading.Thread(target=stop, name="pytriton-stop", daemon=False).start()
 
 
 def log_model(name: str) -> None:

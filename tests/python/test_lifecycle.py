@@ -353,3 +353,33 @@ def test_an_interpreter_that_ends_without_stop_ends_cleanly(tmp_path):
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+FATAL = """
+import numpy as np
+from pytriton.client import ModelClient
+from pytriton.client.exceptions import PyTritonClientInferenceServerError
+from pytriton.exceptions import PyTritonUnrecoverableError
+from pytriton.model_config import Tensor
+from pytriton.triton import Triton, TritonConfig
+
+def broken(requests):
+    raise PyTritonUnrecoverableError("for good")
+
+triton = Triton(config=TritonConfig(http_port=0, grpc_port=0, allow_metrics=False))
+triton.bind("M", broken, [Tensor((1,), np.int8)], [Tensor((1,), np.int8)])
+triton.run()
+with ModelClient(f"http://localhost:{triton.http_port}", "M") as client:
+    try:
+        client.infer_sample(np.ones(1, np.int8))
+    except PyTritonClientInferenceServerError:
+        while triton.is_alive():
+            pass
+"""
+
+
+def test_an_interpreter_that_ends_while_a_fatal_error_stops_the_server_ends_cleanly():
+    result = subprocess.run(
+        [sys.executable, "-c", FATAL], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
