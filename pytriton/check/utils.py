@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import pathlib
 import re
@@ -48,12 +49,21 @@ def search_warning_on_too_verbose_log_level(logs: str) -> bool:
     return re.search(pattern, logs) is not None
 
 
+def _popen() -> Any:
+    """psutil's Popen, which can do more, if there is one; else that of the standard library."""
+    try:
+        return importlib.import_module("psutil").Popen
+    except ImportError:
+        return subprocess.Popen
+
+
 class ScriptThread(threading.Thread):
     """Runs a command and keeps what it prints; ends it on leaving the `with` block.
 
     Attributes:
         output: What it has printed, standard output and error together.
-        process: The process; None before the start.
+        process: The process, where psutil is installed one of psutil's, which also tells its
+            children; None before the start.
         returncode: Its exit code; None while it runs.
     """
 
@@ -90,7 +100,7 @@ class ScriptThread(threading.Thread):
     def run(self) -> None:
         """The thread's work."""
         try:
-            self.process = subprocess.Popen(
+            self.process = _popen()(
                 self._command,
                 cwd=self._workdir,
                 stdout=subprocess.PIPE,

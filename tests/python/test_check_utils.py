@@ -8,10 +8,14 @@ import os
 import subprocess
 import sys
 import threading
+import types
+
+import pytest
 
 from pytriton.check.utils import (
     ProcessMonitoring,
     ProcessMonitoringThread,
+    ScriptThread,
     TestMonitoringContext,
 )
 
@@ -68,3 +72,16 @@ def test_arguments_switch_it_on():
     for words, is_on in (([], False), (["--process-monitoring-interval", "60"], True)):
         with TestMonitoringContext(parser.parse_args(words)) as context:
             assert (context._thread is not None) == is_on
+
+
+@pytest.mark.parametrize("has_psutil", [True, False])
+def test_a_scripts_process_is_psutils_where_there_is_one(monkeypatch, has_psutil):
+    class Popen(subprocess.Popen):
+        """As psutil's: a Popen that can do more."""
+
+    module = types.SimpleNamespace(Popen=Popen) if has_psutil else None
+    monkeypatch.setitem(sys.modules, "psutil", module)
+    with ScriptThread([sys.executable, "-c", "print('done')"]) as script:
+        script.join()
+    assert isinstance(script.process, Popen) == has_psutil
+    assert (script.output, script.returncode) == ("done\n", 0)
