@@ -79,3 +79,9 @@ add_library(pytriton_arena SHARED ${PROJECT_SOURCE_DIR}/csrc/backend/worker_aren
 target_link_libraries(pytriton_arena PRIVATE pt_flags)
 target_link_options(pytriton_arena PRIVATE -static-libstdc++ -static-libgcc)
 set_target_properties(pytriton_arena PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/python/pytriton)
+
+# OpenSSL and what uses it: loaded by net/tls_library.h when somebody uses TLS, from beside libpytriton.so.
+file(GLOB PT_TLS_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/tls/*.cc)
+add_library(pytriton_tls SHARED ${PT_TLS_SOURCES})
+target_link_libraries(pytriton_tls PRIVATE pt_flags OpenSSL::SSL OpenSSL::Crypto)
+target_link_options(pytriton_tls PRIVATE LINKER:--exclude-libs,ALL LINKER:--gc-sections)

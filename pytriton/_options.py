@@ -10,7 +10,6 @@ from typing import Any, Union
 
 from pytriton import _core
 from pytriton._triton_config import TritonConfig, environment_values, field_types
-from pytriton.exceptions import PyTritonValidationError
 
 LOGGER = logging.getLogger("pytriton.triton")
 
@@ -84,16 +83,7 @@ _WHY = {
 
 
 def warn_of_ineffective(options: OptionTexts) -> None:
-    """One warning that names the options which the core accepts without effect, and why.
-
-    Raises:
-        PyTritonValidationError: TLS is asked for: nobody may take cleartext for it.
-    """
-    if options.get("grpc-use-ssl") == "true" or options.get("grpc-use-ssl-mutual") == "true":
-        raise PyTritonValidationError(
-            "grpc_use_ssl: expected a server that speaks TLS, got this one, which speaks cleartext "
-            "only; put a proxy with the certificate before it, and leave grpc_use_ssl out"
-        )
+    """One warning that names the options which the core accepts without effect, and why."""
     ineffective = [
         row["name"] for row in _core.option_table() if row["name"] in options and not row["active"]
     ]

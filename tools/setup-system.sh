@@ -9,7 +9,7 @@ purpose=${1:-build}
 python=${PYTHON:-python3}
 packages=(
   g++ cmake ninja-build ca-certificates
-  libnghttp2-dev libboost-dev libsimdjson-dev libprotobuf-dev protobuf-compiler libspdlog-dev zlib1g-dev libyaml-dev
+  libnghttp2-dev libboost-dev libsimdjson-dev libprotobuf-dev protobuf-compiler libspdlog-dev zlib1g-dev libyaml-dev libssl-dev
 )
 case $purpose in
   build) ;;

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "net/tls_channel.h"
+
 namespace pt::net {
 namespace {
 
@@ -44,6 +46,7 @@ Status Stream::Open() {
 
 void Stream::Close() {
   if (fd_ < 0) return;
+  if (tls_ != nullptr) EndTls();
   loop_->Unwatch(fd_, this);
   close(fd_);
   fd_ = -1;
@@ -56,6 +59,8 @@ void Stream::Close() {
 
 ReadResult Stream::Read(char* data, size_t size) {
   if (fd_ < 0) return {ReadState::kBroken, 0};
+  if (tls_ != nullptr) [[unlikely]]
+    return ReadTls(data, size);
   ssize_t got;
   do {
     got = recv(fd_, data, size, 0);
@@ -74,12 +79,15 @@ void Stream::PauseReading() {
 void Stream::ResumeReading() {
   is_paused_ = false;
   UpdateInterest();
+  if (tls_ != nullptr) [[unlikely]]
+    ReadRestLater();
 }
 
 void Stream::UpdateInterest() {
   if (fd_ < 0) return;
   uint32_t wanted = 0;
-  if (!is_paused_) wanted |= EPOLLIN;
+  const bool reads = !is_paused_ && (tls_ == nullptr || !tls_->reads_when_writable());
+  if (reads) wanted |= EPOLLIN;
   if (wants_write_) wanted |= EPOLLOUT;
   if (wanted == interest_) return;
   interest_ = wanted;
@@ -138,6 +146,8 @@ void Stream::Flush() {
 
 // One sendmsg. Returns the bytes sent; 0: no more now (EPOLLOUT wanted, or the stream broke).
 size_t Stream::SendSome() {
+  if (tls_ != nullptr) [[unlikely]]
+    return SendRecord();
   std::array<iovec, kMaxPieces> parts;
   size_t count = 0;
   size_t total = 0;
@@ -206,10 +216,18 @@ void Stream::ForgetAll() {
 }
 
 void Stream::ShutdownWrite() {
-  if (fd_ >= 0) shutdown(fd_, SHUT_WR);
+  if (fd_ < 0) return;
+  if (tls_ != nullptr && !is_ending_tls_) {
+    is_ending_tls_ = tls_->is_established() && tls_->Shutdown() == TlsState::kWantsWrite;
+    wants_write_ = wants_write_ || is_ending_tls_;
+    UpdateInterest();
+  }
+  if (!is_ending_tls_) shutdown(fd_, SHUT_WR);
 }
 
 void Stream::OnEvents(uint32_t epoll_events) {
+  if (tls_ != nullptr) [[unlikely]]
+    return OnTlsEvents(epoll_events);
   if ((epoll_events & EPOLLOUT) != 0 && wants_write_) {
     wants_write_ = false;
     handler_->OnWritable();

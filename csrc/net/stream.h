@@ -1,5 +1,6 @@
 // Stream: a connected non-blocking socket: reads when asked, queues writes and sends them gathered.
-// It knows no protocol, and keeps no received bytes.
+// It knows no protocol, and keeps no received bytes. With TLS (Secure) it behaves the same: bytes,
+// counts and marks are those of the plain text, and nothing is read before the handshake is over.
 //
 // Small pieces are copied into one buffer, large ones leave from where they lie (their Slice is
 // held until they are sent). EPOLLOUT is armed only after the kernel took less than all.
@@ -11,12 +12,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/block.h"
 #include "net/loop.h"
+#include "net/read_result.h"
+#include "net/tls.h"
+#include "net/tls_turns.h"
 
 namespace pt::net {
 
@@ -34,14 +39,9 @@ class StreamHandler {
   ~StreamHandler() = default;
 };
 
-enum class ReadState { kData, kWouldBlock, kEof, kBroken };
+class TlsChannel;
 
-struct ReadResult {
-  ReadState state = ReadState::kWouldBlock;
-  size_t count = 0;
-};
-
-class Stream final : private EventHandler {
+class Stream final : private EventHandler, private TlsHandshake {
  public:
   // Pieces up to this size are copied into the out buffer: cheaper than an iovec and a counted
   // owner.
@@ -55,13 +55,20 @@ class Stream final : private EventHandler {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
+  // Speaks TLS from the first byte on. `turns` are the loop's. REQUIRES: before Open.
+  void Secure(std::unique_ptr<TlsSession> session, TlsTurns* turns);
+  bool is_in_handshake() const;
+  // Why TLS broke the stream; empty: it did not. REQUIRES: it is open.
+  std::string TlsFailure() const;
+
   // Begins to watch. Errors: Unavailable (the descriptor is then closed by the destructor).
   Status Open();
   // Closes the descriptor at once; what is queued is lost. Idempotent.
   void Close();
   bool is_open() const { return fd_ >= 0; }
 
-  // One recv.
+  // One recv; with TLS some, and less than `size` may come although there is more: OnReadable is
+  // then called again.
   ReadResult Read(char* data, size_t size);
   // While paused OnReadable is not called (a reset still is noticed).
   void PauseReading();
@@ -81,7 +88,8 @@ class Stream final : private EventHandler {
   bool is_congested() const { return queued_ >= kHighMark; }
   // Sends as much as the kernel takes: one sendmsg when it takes all. The rest follows by itself.
   void Flush();
-  // No more bytes will be written: FIN after the queue. REQUIRES: queued() == 0.
+  // No more bytes will be written: FIN after the queue (with TLS, close_notify before it).
+  // REQUIRES: queued() == 0.
   void ShutdownWrite();
 
   // Address of the peer for the log: "127.0.0.1:4711" or "unix".
@@ -95,6 +103,13 @@ class Stream final : private EventHandler {
   };
 
   void OnEvents(uint32_t epoll_events) override;
+  void GiveUp() override;  // TlsHandshake
+  void OnTlsEvents(uint32_t epoll_events);
+  void GoOnWithHandshake(uint32_t epoll_events);
+  void ReadRestLater();
+  ReadResult ReadTls(char* data, size_t size);
+  size_t SendRecord();
+  void EndTls();
   void UpdateInterest();
   void AddCopied(size_t count);
   size_t SendSome();
@@ -105,11 +120,14 @@ class Stream final : private EventHandler {
   Loop* const loop_;
   int fd_;
   StreamHandler* const handler_;
+  std::unique_ptr<TlsChannel> tls_;  // null: clear text, or closed
   uint32_t interest_ = 0;
   bool is_paused_ = false;
   bool wants_write_ = false;
   bool was_congested_ = false;
   bool is_broken_ = false;
+  bool is_ending_tls_ = false;  // close_notify waits for room
+  uint64_t rest_timer_ = 0;     // TLS has received bytes that were not read
   size_t queued_ = 0;
   size_t reserved_ = 0;
   uint64_t sent_total_ = 0;

@@ -25,6 +25,11 @@ Connection::Connection(RefPtr<LoopContext> context, int fd, api::PortRole role)
 
 Connection::~Connection() = default;
 
+void Connection::Secure(std::unique_ptr<net::TlsSession> session) {
+  first_byte_ = context_->loop().now();
+  stream_.Secure(std::move(session), &context_->turns());
+}
+
 bool Connection::Open() {
   if (!stream_.Open().ok()) return false;
   is_open_ = true;
@@ -143,7 +148,14 @@ void Connection::Discard() {
 
 void Connection::OnWritable() { FlushNow(); }
 
-void Connection::OnBroken() { Close(); }
+void Connection::OnBroken() {
+  const std::string failure = stream_.TlsFailure();
+  if (!failure.empty()) {
+    PT_VLOG(services().logger, 1, std::string_view(),
+            stream_.PeerName() + ": TLS failed: " + failure);
+  }
+  Close();
+}
 
 void Connection::OnDrained() {
   if (protocol_) protocol_->OnDrained();
@@ -171,8 +183,9 @@ void Connection::Tick(TimePoint now) {
   CloseIfStuck(now);
   if (!is_open_ || is_closing_) return;
   if (protocol_) return protocol_->OnTick(now);
-  // The first bytes of a preface, and then nothing.
-  if (!in_.empty() && now - first_byte_ > services().limits.header_timeout) Close();
+  // A handshake, or the first bytes of a preface, and then nothing.
+  const bool has_begun = stream_.is_in_handshake() || !in_.empty();
+  if (has_begun && now - first_byte_ > services().limits.header_timeout) Close();
 }
 
 // A client that doesn't take its answers must not keep them in memory for ever.

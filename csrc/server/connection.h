@@ -60,6 +60,8 @@ class Connection final : public RefCounted,
  public:
   // Takes `fd` over.
   Connection(RefPtr<LoopContext> context, int fd, api::PortRole role);
+  // Speaks TLS from the first byte on. REQUIRES: before Open.
+  void Secure(std::unique_ptr<net::TlsSession> session);
   // Begins to read; false: it could not (the descriptor is closed).
   bool Open();
 
@@ -123,7 +125,7 @@ class Connection final : public RefCounted,
   net::ReadBuffer in_;
   std::unique_ptr<Protocol> protocol_;
   size_t slot_ = 0;                       // LoopContext's: the place in its list
-  TimePoint first_byte_;                  // of the bytes that are sniffed
+  TimePoint first_byte_;                  // of the bytes that are sniffed, or of the handshake
   TimePoint linger_until_ = kNoDeadline;  // after FIN
   uint64_t sent_before_ = 0;              // sent_total when it was seen to change last
   TimePoint sent_at_;

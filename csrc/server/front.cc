@@ -23,14 +23,17 @@ constexpr std::string_view kTooMany =
 // An accepted descriptor on its way to its loop.
 class NewConnection final : public net::LoopTask {
  public:
-  NewConnection(RefPtr<LoopContext> loop, int fd, api::PortRole role)
-      : loop_(std::move(loop)), fd_(fd), role_(role) {
+  // `tls`: null for clear text.
+  NewConnection(RefPtr<LoopContext> loop, int fd, api::PortRole role,
+                std::unique_ptr<net::TlsSession> tls)
+      : loop_(std::move(loop)), fd_(fd), role_(role), tls_(std::move(tls)) {
     loop_->ExpectConnection();
   }
 
   void RunOnLoop() override {
     loop_->DropExpected();
     auto connection = MakeRef<Connection>(loop_, fd_, role_);
+    if (tls_ != nullptr) connection->Secure(std::move(tls_));
     if (connection->Open()) loop_->Add(std::move(connection));
     delete this;
   }
@@ -45,6 +48,7 @@ class NewConnection final : public net::LoopTask {
   const RefPtr<LoopContext> loop_;
   const int fd_;
   const api::PortRole role_;
+  std::unique_ptr<net::TlsSession> tls_;
 };
 
 }  // namespace
@@ -72,15 +76,23 @@ Status Front::OpenAll(const std::vector<Endpoint>& endpoints) {
     loops_.push_back(std::move(loop));
   }
   for (const Endpoint& endpoint : endpoints) {
-    auto listener = net::Listener::Open(endpoint.listen);
-    if (!listener.ok()) {
-      const Status& status = listener.status();
-      return Status(status.code(), "failed to start " + std::string(endpoint.kind) +
-                                       " service: " + std::string(CodeName(status.code())) + " - " +
-                                       status.message());
-    }
-    endpoints_.push_back({endpoint, std::move(listener).value()});
+    const Status status = Open(endpoint);
+    if (status.ok()) continue;
+    return Status(status.code(), "failed to start " + std::string(endpoint.kind) +
+                                     " service: " + std::string(CodeName(status.code())) + " - " +
+                                     status.message());
   }
+  return {};
+}
+
+Status Front::Open(const Endpoint& endpoint) {
+  OpenEndpoint open;
+  open.endpoint = endpoint;
+  if (endpoint.tls) {
+    PT_ASSIGN_OR_RETURN(open.tls, net::TlsCredentials::Open(*endpoint.tls, services_->logger));
+  }
+  PT_ASSIGN_OR_RETURN(open.listener, net::Listener::Open(endpoint.listen));
+  endpoints_.push_back(std::move(open));
   return {};
 }
 
@@ -88,29 +100,40 @@ void Front::Serve() {
   LoopContext* const first = loops_.front().get();
   for (OpenEndpoint& open : endpoints_) {
     net::Listener* const listener = open.listener.get();
-    const api::PortRole role = open.endpoint.role;
-    first->loop().PostFunction([this, first, listener, role] {
+    first->loop().PostFunction([this, first, listener, &open] {
       const Status status =
-          listener->Start(&first->loop(), [this, role](int fd) { Deal(fd, role); });
+          listener->Start(&first->loop(), [this, &open](int fd) { Deal(fd, open); });
       if (!status.ok()) PT_LOG(services_->logger, kError, status.message());
     });
     PT_LOG(services_->logger, kInfo,
-           "Started " + std::string(open.endpoint.service_name) + " at " + listener->name());
+           "Started " + std::string(open.endpoint.service_name) + " at " + listener->name() +
+               (open.tls != nullptr ? " with TLS" : ""));
   }
 }
 
 // On the first loop's driver.
-void Front::Deal(int fd, api::PortRole role) {
+void Front::Deal(int fd, const OpenEndpoint& open) {
   const RefPtr<LoopContext>* least = &loops_.front();
   for (const auto& loop : loops_) {
     if (loop->connection_count() < (*least)->connection_count()) least = &loop;
   }
   if (connection_count() >= services_->limits.max_connections) {
-    [[maybe_unused]] const ssize_t sent = send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL);
+    if (open.tls == nullptr) {
+      [[maybe_unused]] const ssize_t sent =
+          send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL);
+    }
     close(fd);
     return;
   }
-  auto* const task = new NewConnection(*least, fd, role);
+  std::unique_ptr<net::TlsSession> tls;
+  if (open.tls != nullptr) {
+    tls = open.tls->Current(loops_.front()->loop().now())->NewSession(fd, {});
+    if (tls == nullptr) {  // no memory
+      close(fd);
+      return;
+    }
+  }
+  auto* const task = new NewConnection(*least, fd, open.endpoint.role, std::move(tls));
   if ((*least)->IsDrivenHere()) {
     task->RunOnLoop();
   } else {

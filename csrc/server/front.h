@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "net/listener.h"
+#include "net/tls_credentials.h"
 #include "server/loop_context.h"
 
 namespace pt::server {
@@ -24,6 +26,7 @@ struct Endpoint {
   std::string_view kind;          // "HTTP", for "failed to start HTTP service"
   std::string_view service_name;  // "HTTPService", for "Started HTTPService at"
   net::ListenOptions listen;
+  std::optional<net::TlsFiles> tls;  // none: clear text
 };
 
 class Front {
@@ -34,8 +37,8 @@ class Front {
   Front& operator=(const Front&) = delete;
 
   // Opens every endpoint, in order, then starts to serve. Errors: Unavailable "failed to start HTTP
-  // service: Unavailable - Socket 'A:P' already in use ", or why a socket or loop could not be
-  // made; nothing is left open then.
+  // service: Unavailable - Socket 'A:P' already in use ", or why its certificate can't be used, or
+  // why a socket or loop could not be made; nothing is left open then.
   Status Start(const std::vector<Endpoint>& endpoints);
   // Waits for the calls under way while the ports still answer; closes the listeners; has every
   // connection finish; at `deadline` fails what is left. Unavailable when the deadline had to do
@@ -51,11 +54,13 @@ class Front {
   struct OpenEndpoint {
     Endpoint endpoint;
     std::unique_ptr<net::Listener> listener;
+    std::unique_ptr<net::TlsCredentials> tls;  // null: clear text
   };
 
   Status OpenAll(const std::vector<Endpoint>& endpoints);
   void Serve();
-  void Deal(int fd, api::PortRole role);
+  Status Open(const Endpoint& endpoint);
+  void Deal(int fd, const OpenEndpoint& open);
   bool AwaitCallsUnderWay(TimePoint deadline);
   void CloseListeners();
   bool DrainConnections(TimePoint deadline);

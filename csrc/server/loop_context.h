@@ -5,9 +5,10 @@
 // role changes hands when that round has ended, so nothing of the round is shared. ReturnHome gives
 // it back.
 //
-// Thread rule: `loop`, `arena`, `calls`, Add and Remove from the driver only; the rest from any
-// thread. Owner rule: counted: the server and every connection hold it (a call that outlives the
-// server's stop still finds a closed loop to post to). Start and Shutdown are the server's.
+// Thread rule: `loop`, `arena`, `turns`, `calls`, Add and Remove from the driver only; the rest
+// from any thread. Owner rule: counted: the server and every connection hold it (a call that
+// outlives the server's stop still finds a closed loop to post to). Start and Shutdown are the
+// server's.
 #pragma once
 
 #include <atomic>
@@ -29,6 +30,7 @@
 #include "infer/submit_round.h"
 #include "net/loop.h"
 #include "net/read_buffer.h"
+#include "net/tls_turns.h"
 #include "server/limits.h"
 
 namespace pt::server {
@@ -60,6 +62,7 @@ class LoopContext final : public RefCounted, public LoopHost {
   const Services& services() const { return *services_; }
   net::Loop& loop() { return *loop_; }
   net::ReadArena& arena() { return arena_; }
+  net::TlsTurns& turns() { return turns_; }
   // For calls into the api; `now` is this round's.
   const api::CallContext& calls() {
     calls_.now = loop_->now();
@@ -120,6 +123,7 @@ class LoopContext final : public RefCounted, public LoopHost {
   const std::string thread_name_;
   std::unique_ptr<net::Loop> loop_;
   net::ReadArena arena_;
+  net::TlsTurns turns_;
   SubmitRound round_;
   api::CallContext calls_;
   Gate calls_before_stop_;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -102,11 +103,39 @@ bool IsAllowed(const OptionValues& options, std::string_view name) {
   return options.GetBool(name) && (options.IsSet(name) || !IsVertexAi(options));
 }
 
+// Asking clients for certificates means TLS, as in Triton.
+bool IsMutual(const OptionValues& options) { return options.GetBool("grpc-use-ssl-mutual"); }
+bool UsesTls(const OptionValues& options) {
+  return options.GetBool("grpc-use-ssl") || IsMutual(options);
+}
+
+std::optional<net::TlsFiles> ReadTls(const OptionValues& options) {
+  if (!UsesTls(options)) return std::nullopt;
+  const auto file = [&options](const char* name) {
+    return net::TlsFile{"--" + std::string(name), options.GetString(name)};
+  };
+  net::TlsFiles files{file("grpc-server-cert"), file("grpc-server-key"), std::nullopt};
+  if (IsMutual(options)) files.client_roots = file("grpc-root-cert");
+  return files;
+}
+
+Status CheckTls(const OptionValues& options) {
+  if (!UsesTls(options)) return {};
+  const auto lacks = [&options](const char* name) { return options.GetString(name).empty(); };
+  const std::string asked = IsMutual(options) ? "--grpc-use-ssl-mutual" : "--grpc-use-ssl";
+  for (const char* const name : {"grpc-server-cert", "grpc-server-key"}) {
+    if (lacks(name))
+      return InvalidArgument("expected --" + std::string(name) + " with " + asked + ", got none");
+  }
+  if (!IsMutual(options) || !lacks("grpc-root-cert")) return {};
+  return InvalidArgument("expected --grpc-root-cert with " + asked + ", got none");
+}
+
 std::vector<Endpoint> ReadEndpoints(const OptionValues& options) {
   std::vector<Endpoint> endpoints;
   const std::string http_address = options.GetString("http-address");
   if (IsAllowed(options, "allow-grpc")) {
-    const Endpoint kind{api::PortRole::kGrpc, "GRPC", "GRPCInferenceService", {}};
+    const Endpoint kind{api::PortRole::kGrpc, "GRPC", "GRPCInferenceService", {}, ReadTls(options)};
     endpoints.push_back(TcpEndpoint(kind, options.GetString("grpc-address"),
                                     options.GetInt("grpc-port"),
                                     options.GetBool("reuse-grpc-port")));
@@ -217,6 +246,7 @@ bool ReadAllowsClientMemory(const OptionValues& options, const std::vector<Endpo
 
 Result<Settings> ReadSettings(const OptionValues& options) {
   Settings settings;
+  PT_RETURN_IF_ERROR(CheckTls(options));
   settings.endpoints = ReadEndpoints(options);
   PT_RETURN_IF_ERROR(CheckCollisions(settings.endpoints));
   PT_ASSIGN_OR_RETURN(settings.log, ReadLog(options));

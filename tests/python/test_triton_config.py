@@ -124,7 +124,10 @@ def test_ineffective_options_say_why(caplog):
 
 @pytest.mark.parametrize("name", ["grpc_use_ssl", "grpc_use_ssl_mutual"])
 def test_nobody_gets_cleartext_who_asked_for_tls(name):
-    with pytest.raises(PyTritonValidationError, match="TLS"):
+    with pytest.raises(
+        PyTritonValidationError,
+        match="expected --grpc-server-cert with --" + name.replace("_", "-"),
+    ):
         Triton(config=TritonConfig(**{name: True})).run()
     Triton(config=TritonConfig(**{name: False}))._core_options()
 
