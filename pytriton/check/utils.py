@@ -50,7 +50,7 @@ def search_warning_on_too_verbose_log_level(logs: str) -> bool:
 
 
 def _popen() -> Any:
-    """psutil's Popen, which can do more, if there is one; else that of the standard library."""
+    """The Popen of psutil, which can do more, if there is one; else the standard library's."""
     try:
         return importlib.import_module("psutil").Popen
     except ImportError:
