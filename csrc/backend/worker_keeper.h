@@ -50,7 +50,8 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   enum class State { kEmpty, kReady, kReplacing, kStopped };
 
   Status StartProcess() EXCLUDES(mu_);
-  Status LoadInto(WorkerProcess* process);
+  // `meanwhile`: its priority while the model's code runs; kNormal afterwards.
+  Status LoadInto(WorkerProcess* process, WorkerPriority meanwhile);
   void OnDeath(const WorkerProcess* process) EXCLUDES(mu_);
   void Replace() EXCLUDES(mu_);
   bool WaitForTurn(int attempt) EXCLUDES(mu_);

@@ -77,6 +77,7 @@ Status WorkerProcess::Launch(const SpawnOptions& options) {
   PT_RETURN_IF_ERROR(child_.Spawn(spawn));
   asks_->Open(child_.socket());
   Watch();
+  LimitBackground();
   return {};
 }
 

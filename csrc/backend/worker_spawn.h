@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/worker_priority.h"
 #include "base/status.h"
 
 namespace pt::backend {
@@ -41,7 +42,8 @@ class WorkerChild {
   WorkerChild(const WorkerChild&) = delete;
   WorkerChild& operator=(const WorkerChild&) = delete;
 
-  // Errors: Unavailable, with the system's reason.
+  // One that an interpreter is started for is kPatient, a forked one kBackground. Errors:
+  // Unavailable, with the system's reason.
   Status Spawn(const SpawnOptions& options);
   // SIGKILL. Harmless when it has ended.
   void Kill();

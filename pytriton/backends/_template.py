@@ -113,6 +113,9 @@ def _serve(connection: Any) -> Tuple[List[int], str]:
     import socket
 
     known = _import_all()
+    import _worker
+
+    _worker.hide_directory()
     gc.collect()
     gc.freeze()  # nothing here is garbage: its pages stay shared
     connection.sendall(b"H")

@@ -62,6 +62,12 @@ def import_parts() -> None:
         )
 
 
+def hide_directory() -> None:
+    """Takes this directory out of sys.path: it holds nothing that a model should import."""
+    folder = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [path for path in sys.path if not path or os.path.realpath(path) != folder]
+
+
 class Worker:
     """Runs the commands of the server, on the main thread.
 
@@ -220,7 +226,7 @@ def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
 
 
 def run() -> None:
-    """Runs until the server wants no more. REQUIRES: import_parts was called."""
+    """Runs until the server wants no more. REQUIRES: what is above was called."""
     import socket
     import threading
 
@@ -232,9 +238,6 @@ def run() -> None:
     ring, link, loans, results = _open(connection)
     listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
     listener.start()
-    # This directory holds nothing that a model should import.
-    folder = os.path.dirname(os.path.realpath(__file__))
-    sys.path[:] = [path for path in sys.path if not path or os.path.realpath(path) != folder]
     sys.argv = [""]
     Worker(link, loans, results, executing).run(ring)
     sys.stdout.flush()
@@ -246,6 +249,7 @@ def main() -> None:
     """Runs as a worker that was started by the server."""
     bind_to(int(sys.argv[1]))
     import_parts()
+    hide_directory()
     run()
 
 
