@@ -9,7 +9,12 @@ constexpr Duration kBackgroundLimit = std::chrono::milliseconds(100);
 
 }  // namespace
 
-void WorkerProcess::NoteLoaded() { SetPriority(WorkerPriority::kNormal); }
+void WorkerProcess::NoteLoaded() {
+  SetPriority(WorkerPriority::kNormal);
+  hub_.monitor->Post([self = shared_from_this()] {
+    if (!self->is_dead()) self->child_.Look();
+  });
+}
 
 void WorkerProcess::SetPriority(WorkerPriority priority) {
   MutexLock lock(&priority_mu_);

@@ -77,6 +77,19 @@ class SpawnPlan {
   posix_spawnattr_t attributes_;
 };
 
+// Why somebody but this server has killed a worker.
+const char* ReasonOf(KillWitness::Verdict verdict) {
+  switch (verdict) {
+    case KillWitness::Verdict::kSure:
+      return " by the kernel, for want of memory (oom_kill of its memory cgroup rose)";
+    case KillWitness::Verdict::kLikely:
+      return ", most likely by the kernel for want of memory (oom_kill of the system rose)";
+    case KillWitness::Verdict::kUnknown:
+      break;
+  }
+  return ", perhaps for want of memory";
+}
+
 }  // namespace
 
 Status SendDescriptors(int socket, std::string_view data, const std::vector<int>& descriptors) {
@@ -150,6 +163,7 @@ Status WorkerChild::Spawn(const SpawnOptions& options) {
   } else if (!Fork(options.origin, socket, output)) {
     status = Start(options, socket, output);
   }
+  if (status.ok()) Look();
   if (status.ok() && !options.descriptors.empty()) {
     status = SendDescriptors(socket_, "W", options.descriptors);
   }
@@ -241,9 +255,9 @@ std::string WorkerChild::Describe(pid_t result, int status) {
   if (result < 0) return "exit status unknown";  // somebody else in this process has taken it
   if (!WIFSIGNALED(status)) return "exit status " + std::to_string(WEXITSTATUS(status));
   const int signal = WTERMSIG(status);
-  // Not by us: on most machines that is the kernel, which needed memory.
-  const char* const hint = signal == SIGKILL && !is_killed_ ? ", perhaps for want of memory" : "";
-  return "killed by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")" + hint;
+  const bool is_foreign = signal == SIGKILL && !is_killed_;
+  return "killed by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")" +
+         (is_foreign ? ReasonOf(witness_.Judge()) : "");
 }
 
 }  // namespace pt::backend

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/worker_kill_witness.h"
 #include "backend/worker_priority.h"
 #include "base/status.h"
 
@@ -45,9 +46,12 @@ class WorkerChild {
   // One that an interpreter is started for is kPatient, a forked one kBackground. Errors:
   // Unavailable, with the system's reason.
   Status Spawn(const SpawnOptions& options);
+  // Notes where it stands: how it ended is told with what changed since. Any number of times.
+  void Look() { witness_.Look(pid_); }
   // SIGKILL. Harmless when it has ended.
   void Kill();
-  // How it ended, once it has; empty while it runs. "exit status 3", "killed by signal 9 (Killed)".
+  // How it ended, once it has; empty while it runs. "exit status 3", "killed by signal 9 (Killed)",
+  // with what is known of the reason.
   std::optional<std::string> Reap();
 
   // The same, once it has ended; waits for that.
@@ -70,6 +74,7 @@ class WorkerChild {
   int socket_ = -1;
   int output_ = -1;
   bool is_reaped_ = false;
+  KillWitness witness_;
   bool is_killed_ = false;                  // by Kill
   std::shared_ptr<WorkerTemplate> origin_;  // the process's parent; null: this process is
 };
