@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator
 
@@ -22,10 +23,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def collecting() -> Iterator[http.server.ThreadingHTTPServer]:
-    """A server on a free port; its `posts` are (path, content type, body)."""
+def collecting(tls: ssl.SSLContext | None = None) -> Iterator[http.server.ThreadingHTTPServer]:
+    """A server on a free port, with or without TLS; its `posts` are (path, content type, body)."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.posts = []
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -52,6 +52,18 @@ Result<std::string> ReadFile(const TlsFile& file) {
 
 }  // namespace
 
+Result<std::shared_ptr<const TlsContext>> LoadTlsTrust(const TlsFile& roots) {
+  PT_ASSIGN_OR_RETURN(const TlsMaker* const maker, OpenTlsLibrary());
+  std::string pem;
+  if (!roots.path.empty()) {
+    PT_ASSIGN_OR_RETURN(pem, ReadFile(roots));
+  }
+  TlsProblem problem;
+  std::shared_ptr<const TlsContext> made = maker->MakeClient(pem, &problem);
+  if (made == nullptr) return Refuse(roots, problem.why);
+  return made;
+}
+
 TlsCredentials::TlsCredentials(TlsFiles files, const TlsMaker* maker, Logger* logger)
     : files_(std::move(files)), maker_(maker), logger_(logger) {}
 

@@ -32,6 +32,10 @@ struct TlsFiles {
   std::optional<TlsFile> client_roots;  // none: clients are not asked for certificates
 };
 
+// Whom a client believes: the authorities in that file, or those of the system where it has no
+// path. Errors: as TlsCredentials::Open.
+Result<std::shared_ptr<const TlsContext>> LoadTlsTrust(const TlsFile& roots);
+
 class TlsCredentials {
  public:
   // Errors: InvalidArgument that names option and file, and what is wrong with it; Unavailable when

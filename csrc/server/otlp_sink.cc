@@ -15,8 +15,10 @@ constexpr size_t kSpansATrace = 3;
 
 }  // namespace
 
-OtlpSink::OtlpSink(net::HttpUrl url, const api::TraceOptions& options, Logger* logger)
+OtlpSink::OtlpSink(net::HttpUrl url, std::shared_ptr<const net::TlsContext> tls,
+                   const api::TraceOptions& options, Logger* logger)
     : url_(std::move(url)),
+      tls_(std::move(tls)),
       resource_(options.resource),
       max_traces_(std::max<size_t>(1, options.max_batch_spans / kSpansATrace)),
       logger_(logger) {}
@@ -35,9 +37,9 @@ void OtlpSink::Write(std::vector<std::unique_ptr<Trace>> traces) {
 
 Status OtlpSink::Send(const std::vector<std::unique_ptr<Trace>>& traces) {
   const std::string body = api::SpansToJson(traces, resource_, PT_VERSION);
-  PT_ASSIGN_OR_RETURN(
-      const int status,
-      net::HttpPost(url_, "application/json", body, std::chrono::steady_clock::now() + kPatience));
+  PT_ASSIGN_OR_RETURN(const int status,
+                      net::HttpPost(url_, "application/json", body,
+                                    std::chrono::steady_clock::now() + kPatience, tls_.get()));
   if (status / 100 == 2) return {};
   return Unavailable("it answered " + std::to_string(status));
 }

@@ -4,6 +4,7 @@
 // Owner rule: owned by the drain.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace pt::server {
 
 class OtlpSink final : public api::TraceSink {
  public:
-  OtlpSink(net::HttpUrl url, const api::TraceOptions& options, Logger* logger);
+  // `tls`: whom it believes; null for a collector without TLS.
+  OtlpSink(net::HttpUrl url, std::shared_ptr<const net::TlsContext> tls,
+           const api::TraceOptions& options, Logger* logger);
 
   void Write(std::vector<std::unique_ptr<Trace>> traces) override;
 
@@ -24,6 +27,7 @@ class OtlpSink final : public api::TraceSink {
   void Report(size_t traces, const std::string& why);
 
   const net::HttpUrl url_;
+  const std::shared_ptr<const net::TlsContext> tls_;
   const std::vector<std::string> resource_;
   const size_t max_traces_;  // a message
   Logger* const logger_;

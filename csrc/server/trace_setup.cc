@@ -1,7 +1,9 @@
 #include "server/trace_setup.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +11,7 @@
 
 #include "api/trace_file.h"
 #include "net/http_post.h"
+#include "net/tls_credentials.h"
 #include "server/otlp_sink.h"
 
 namespace pt::server {
@@ -156,6 +159,26 @@ Status ReadDeprecated(const OptionValues& given, TraceOptions* options) {
   return {};
 }
 
+// The file of authorities that OpenTelemetry's exporters are told of; no path: there is none.
+net::TlsFile CollectorRoots() {
+  for (const char* const name :
+       {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"}) {
+    const char* const path = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): at start
+    if (path != nullptr && *path != '\0') return {name, path};
+  }
+  return {};
+}
+
+Result<std::unique_ptr<api::TraceSink>> MakeOtlpSink(const TraceOptions& options, Logger* logger) {
+  PT_ASSIGN_OR_RETURN(net::HttpUrl url, net::HttpUrl::Parse(options.url));
+  std::shared_ptr<const net::TlsContext> tls;
+  if (url.is_secure) {
+    PT_ASSIGN_OR_RETURN(tls, net::LoadTlsTrust(CollectorRoots()));
+  }
+  return std::unique_ptr<api::TraceSink>(
+      std::make_unique<OtlpSink>(std::move(url), std::move(tls), options, logger));
+}
+
 }  // namespace
 
 Result<TraceOptions> ReadTrace(const OptionValues& given) {
@@ -169,23 +192,23 @@ Result<TraceOptions> ReadTrace(const OptionValues& given) {
                            std::to_string(options.values.count));
   }
   if (options.mode != TraceMode::kOpenTelemetry) return options;
-  if (options.url.starts_with("https://")) {
-    options.can_export = false;
-    options.warnings.push_back(
-        "the server's own spans are not sent: expected an http:// URL of a collector, got " +
-        options.url + "; a collector on this machine can pass them on");
-  } else {
-    PT_RETURN_IF_ERROR(net::HttpUrl::Parse(options.url).status());
-  }
+  PT_RETURN_IF_ERROR(net::HttpUrl::Parse(options.url).status());
   return options;
 }
 
-std::unique_ptr<api::Tracer> MakeTracer(const TraceOptions& options, Logger* logger) {
+std::unique_ptr<api::Tracer> MakeTracer(TraceOptions options, Logger* logger) {
   for (const std::string& warning : options.warnings) PT_LOG(logger, kWarning, warning);
   std::unique_ptr<api::TraceSink> sink;
   if (options.mode == TraceMode::kOpenTelemetry) {
-    Result<net::HttpUrl> url = net::HttpUrl::Parse(options.url);
-    if (url.ok()) sink = std::make_unique<OtlpSink>(std::move(url).value(), options, logger);
+    auto made = MakeOtlpSink(options, logger);
+    options.can_export = made.ok();
+    if (made.ok()) {
+      sink = std::move(made).value();
+    } else {
+      PT_LOG(
+          logger, kWarning,
+          "the server's own spans are not sent to " + options.url + ": " + made.status().message());
+    }
   } else if (!options.file.empty()) {
     sink = std::make_unique<api::TraceFile>(options.file, logger);
   }

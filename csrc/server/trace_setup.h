@@ -18,6 +18,9 @@ namespace pt::server {
 Result<api::TraceOptions> ReadTrace(const OptionValues& options);
 
 // Logs what is deprecated.
-std::unique_ptr<api::Tracer> MakeTracer(const api::TraceOptions& options, Logger* logger);
+// A collector at an https URL proves who it is by the authorities of the file that
+// OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE or OTEL_EXPORTER_OTLP_CERTIFICATE names, or by the
+// system's. Where that file is no good, a warning says so, and nothing is sent.
+std::unique_ptr<api::Tracer> MakeTracer(api::TraceOptions options, Logger* logger);
 
 }  // namespace pt::server

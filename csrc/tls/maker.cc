@@ -40,6 +40,7 @@ bool Refuse(TlsPart part, std::string why, TlsProblem* problem) {
   return false;
 }
 
+// NOLINTNEXTLINE(readability-function-size): OpenSSL decides what it is given
 int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* size,
                    const unsigned char* offered, unsigned int offered_size, void*) {
   const int found =

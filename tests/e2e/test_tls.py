@@ -19,6 +19,7 @@ import pytest
 import tritonclient.grpc
 import trustme
 
+from collector import collecting
 from e2e.harness import SERVERS, Server, add_sub_body, read_response, until_eof, wait_until
 from pytriton.client import DecoupledModelClient, ModelClient
 
@@ -333,3 +334,42 @@ def test_python_may_use_another_openssl_beside_it(certificates: Certificates):
     command = [sys.executable, str(SERVERS / "beside_ssl.py"), str(certificates.folder)]
     done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=60)
     assert done.stdout == "fine\n", done.stderr
+
+
+def trace_to(url: str) -> list[str]:
+    settings = ["mode=opentelemetry", f"opentelemetry,url={url}", "level=TIMESTAMPS", "rate=1"]
+    return [part for setting in settings for part in ("--trace-config", setting)]
+
+
+def sleep_once(server: Server) -> None:
+    tensor = {"name": "SECONDS", "datatype": "FP32", "shape": [1, 1], "data": [0]}
+    assert server.infer("sleepy", tensor)[0] == 200
+
+
+@pytest.mark.parametrize("root", ["authority", "stranger"])
+def test_collectors_are_verified(start, certificates: Certificates, root: str):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.path("server.pem"), certificates.path("server.key"))
+    believed = {"OTEL_EXPORTER_OTLP_CERTIFICATE": certificates.path(f"{root}.pem")}
+    with collecting(context) as collector:
+        url = f"https://localhost:{collector.server_address[1]}/v1/traces"
+        server = start("small.py", *trace_to(url), environment=believed)
+        sleep_once(server)
+        assert server.stop() == 0
+        posted = [path for path, _, body in collector.posts if b"sleepy" in body]
+    if root == "authority":
+        assert posted == ["/v1/traces"]
+        assert "collector" not in server.log
+    else:
+        assert not posted
+        why = "TLS failed: certificate verify failed: unable to get local issuer certificate"
+        assert server.log.count(why) == 1
+
+
+def test_a_missing_file_for_collectors_is_named(start, tmp_path: Path):
+    missing = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": str(tmp_path / "none.pem")}
+    server = start("small.py", *trace_to("https://localhost:9/v1/traces"), environment=missing)
+    sleep_once(server)
+    assert server.stop() == 0
+    (line,) = [line for line in server.log.splitlines() if "own spans are not sent" in line]
+    assert "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: expected a readable file, got: No such" in line

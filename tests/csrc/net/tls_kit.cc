@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <csignal>
 
 namespace pt::net {
 namespace {
@@ -72,6 +73,7 @@ TlsTestPair MakeTestPair(const TlsTestWish& wish) {
 
 TlsPeer::TlsPeer(Side side, int fd, const TlsTestPair* root, const TlsTestPair* own)
     : context_(SSL_CTX_new(TLS_method()), SSL_CTX_free), ssl_(nullptr, SSL_free), fd_(fd) {
+  std::signal(SIGPIPE, SIG_IGN);  // this OpenSSL writes as to a file
   if (own != nullptr) {
     SSL_CTX_use_certificate(context_.get(), own->certificate.get());
     SSL_CTX_use_PrivateKey(context_.get(), own->key.get());
