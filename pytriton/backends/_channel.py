@@ -115,6 +115,7 @@ class Channel(Protocol):
         error: Optional[RawError] = None,
         parameters: str = "",
         final: bool = True,
+        sealed: Sequence[str] = (),
     ) -> None:
         """Sends one response. It is on its way when this returns; the buffers may be reused.
 
@@ -128,6 +129,8 @@ class Channel(Protocol):
             error: If the request failed.
             parameters: JSON text of an object with response parameters, or empty.
             final: Whether it is the last one.
+            sealed: Names of outputs whose buffers nobody will write to as long as they exist:
+                they may be sent from where they are.
         """
 
     def respond_all(self, answers: Sequence[RawAnswer]) -> None:

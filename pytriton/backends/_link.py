@@ -73,10 +73,11 @@ class Link:
         error: Optional[RawError] = None,
         parameters: str = "",
         final: bool = True,
+        sealed: Sequence[str] = (),
     ) -> None:
         """See `Channel.respond`."""
         answer = (key, outputs, error, parameters)
-        message = self._encoder.responses((answer,), final)
+        message = self._encoder.responses((answer,), final, sealed)
         self._ring.send(messages.RESPONSES, message.payload())
         self.return_inputs()
 

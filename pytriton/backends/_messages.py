@@ -264,10 +264,13 @@ class Encoder:
         """The outputs of the model, in the order of its configuration."""
         self._index = {name: index for index, name in enumerate(outputs)}
 
-    def responses(self, answers: Sequence[RawAnswer], final: bool) -> Message:
+    def responses(
+        self, answers: Sequence[RawAnswer], final: bool, sealed: Sequence[str] = ()
+    ) -> Message:
         """One message with a response for each request; a list is emptied.
 
-        Results that nobody but `answers` refers to are sent from where they are.
+        Results that nobody but `answers` refers to are sent from where they are, and so are those
+        of the names in `sealed`, which nobody writes to any more.
         """
         if len(answers) > 1 and final:
             rows = self._alike(answers)
@@ -280,8 +283,11 @@ class Encoder:
             del answer
             if isinstance(answers, list):
                 answers.clear()
+            indices = [self._index[name] for name in sealed if name in self._index]
             for place in message.born:
-                slot, offset = self._results.settle(place.slot, place.address, place.size)
+                slot, offset = self._results.settle(
+                    place.slot, place.address, place.size, place.head[0] in indices
+                )
                 head = _TENSOR.pack(*place.head, _RESULT, 0, slot, offset, place.size)
                 message.parts[place.part] = head
         return message

@@ -171,16 +171,16 @@ class Results:
         """The slot of an array that was born in the arena, which is sent from there."""
         return None if self._arena is None else self._arena.send(address, size)
 
-    def settle(self, slot: int, address: int, size: int) -> Tuple[int, int]:
+    def settle(self, slot: int, address: int, size: int, is_sealed: bool) -> Tuple[int, int]:
         """Slot and offset of what is sent for bytes that `send_born` was called for.
 
         To be called when no reference is left but those of the model, which may write to the bytes
-        as long as it has any: then a copy is sent.
+        as long as it has any, if they aren't sealed: then a copy is sent.
         """
         arena = self._arena
         assert arena is not None
         offset = address - self.base
-        if not arena.is_held(slot):
+        if is_sealed or not arena.is_held(slot):
             return slot, offset
         slot_of_copy, copied = self.put(self._bytes[offset : offset + size])
         arena.unsend(slot)

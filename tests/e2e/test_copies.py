@@ -6,6 +6,7 @@ What came along with the head of a request is copied behind it; that is less tha
 from __future__ import annotations
 
 import concurrent.futures
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,33 @@ class TritonPythonModel:
             answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", x + 1)]))
         return answers
 """
+# Counts what its own process copies, and tells it last.
+STREAM = """
+import sys
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def initialize(self, args):
+        results = sys.modules["pytriton_worker._results"].Results
+        put = results.put
+        self.copied = 0
+        def counting(memory, data):
+            self.copied += data.nbytes
+            return put(memory, data)
+        results.put = counting
+
+    def execute(self, requests):
+        for request in requests:
+            sender = request.get_response_sender()
+            x = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()
+            self.copied = 0
+            for number in range(3):
+                output = pb_utils.Tensor("OUT", np.full((1, COUNT), x[0, 0] + number, np.float32))
+                sender.send(pb_utils.InferenceResponse([output]))
+            told = pb_utils.Tensor("OUT", np.array([[self.copied]], np.float32))
+            sender.send(pb_utils.InferenceResponse([told]), 1)
+""".replace("COUNT", str(COUNT))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +79,11 @@ def server(fake_cuda: FakeCuda, tmp_path_factory: pytest.TempPathFactory) -> Ite
     version.mkdir(parents=True)
     (version / "model.py").write_text(WORKER)
     Path(folder / "models" / "worker" / "config.pbtxt").write_text(CONFIG)
+    version = folder / "models" / "stream" / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(STREAM)
+    decoupled = "model_transaction_policy { decoupled: true }"
+    Path(folder / "models" / "stream" / "config.pbtxt").write_text(CONFIG + decoupled)
     options = ("--model-repository", str(folder / "models"))
     server = Server("copies.py", folder, *options, environment=fake_cuda.environment)
     yield server.wait_ready()
@@ -181,6 +214,25 @@ def test_a_worker_reads_and_answers_in_place(protocol, request):
     found, copied = request.getfixturevalue(protocol).infer("worker", DATA)
     np.testing.assert_array_equal(found, DATA + 1)
     assert copied < LITTLE
+
+
+def test_a_streamed_result_of_a_worker_is_sent_from_where_it_was_born(grpc):
+    """From the second request on: the first shows that the model has large results."""
+    given = tritonclient.grpc.InferInput("IN", [1, 1], "FP32")
+    given.set_data_from_numpy(np.full((1, 1), 5, np.float32))
+    answers: queue.Queue = queue.Queue()
+    grpc.client.start_stream(lambda result, error: answers.put((result, error)))
+    for copied_in_worker in (3 * SIZE, 0):
+        before = grpc.copied()
+        grpc.client.async_stream_infer("stream", [given])
+        told = [answers.get(timeout=60) for _ in range(4)]
+        assert [error for _, error in told] == [None] * 4
+        *found, last = [result.as_numpy("OUT") for result, _ in told]
+        for number, array in enumerate(found):
+            np.testing.assert_array_equal(array, np.full((1, COUNT), 5 + number, np.float32))
+        assert last[0, 0] == copied_in_worker
+        assert grpc.copied() - before == 0
+    grpc.client.stop_stream()
 
 
 @pytest.mark.parametrize("kind", [SystemRegion, CudaRegion])

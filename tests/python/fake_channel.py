@@ -32,7 +32,7 @@ class FakeChannel:
         self.answer_call = lambda kind, payload: {}
         self.answer_inner = None
 
-    def respond(self, key, outputs, error=None, parameters="", final=True):
+    def respond(self, key, outputs, error=None, parameters="", final=True, sealed=()):
         copies = [(n, c, tuple(s), bytes(memoryview(d).cast("B"))) for n, c, s, d in outputs]
         self.responses.setdefault(key, []).append((copies, error, parameters, final))
 

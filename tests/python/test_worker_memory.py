@@ -15,6 +15,9 @@ from pytriton.backends import _arena
 from pytriton.backends import _messages as messages
 from pytriton.backends._loans import Loans
 from pytriton.backends._results import SLOTS, Results
+from pytriton.backends.python.response import InferenceResponse
+from pytriton.backends.python.sender import InferenceResponseSender
+from pytriton.backends.python.tensor import Tensor
 
 SIZE = 1 << 30
 FLOATS = 1 << 16  # 256 KB
@@ -42,7 +45,9 @@ class Memory:
 
     def send_all(self, answers: list) -> tuple[int, int]:
         """The same for answers as a host makes them."""
-        message = self.encoder.responses(answers, True).payload()
+        return self.place_in(self.encoder.responses(answers, True).payload())
+
+    def place_in(self, message: bytes) -> tuple[int, int]:
         at = 4 + messages._RESPONSE.size
         _, _, _, place, _, slot, offset, size = messages._TENSOR.unpack_from(message, at)
         assert place == messages._RESULT
@@ -62,6 +67,19 @@ class Memory:
             return np.full(FLOATS, value, np.float32)
         finally:
             arena.end(before)
+
+    def stream(self, response: InferenceResponse) -> tuple[int, int]:
+        """Sends a response as a model's sender does, while the caller keeps it."""
+        told = []
+
+        class Recorder:
+            def respond(_, key, outputs, error, parameters, final, sealed) -> None:
+                told.append(
+                    self.encoder.responses(((key, outputs, error, parameters),), final, sealed)
+                )
+
+        InferenceResponseSender(Recorder(), None, 7, is_decoupled=True).send(response, 1)
+        return self.place_in(told[0].payload())
 
     def answers(self, value: float) -> list:
         """Answers that alone refer to their array."""
@@ -114,6 +132,45 @@ def test_what_the_model_keeps_is_copied(memory: Memory, held: str):
     assert slot < SLOTS // 2
     target = kept[1][0][3] if held == "answer" else kept
     target[:] = 6  # the model goes on with it
+    assert memory.value(offset) == 5
+
+
+@pytest.mark.parametrize("make", [lambda array: array, lambda array: array.reshape(2, -1)])
+def test_a_streamed_result_is_sent_from_where_it_was_born(memory: Memory, make):
+    response = InferenceResponse([Tensor("Y", make(memory.born(5)))])
+    born_at = address(response.output_tensors()[0]._data) - memory.results.base
+    slot, offset = memory.stream(response)
+    assert offset == born_at
+    # Whoever asks for it afterwards gets an array of his own, the same one each time.
+    mine = response.output_tensors()[0].as_numpy()
+    assert (mine == 5).all()
+    mine[:] = 6
+    assert memory.value(offset) == 5
+    assert response.output_tensors()[0].as_numpy() is mine
+    memory.words[slot] = 0
+    assert memory.value(memory.stream(response)[1]) == 6
+
+
+def test_a_streamed_result_can_be_sent_again(memory: Memory):
+    response = InferenceResponse([Tensor("Y", memory.born(5))])
+    offsets = {memory.stream(response)[1] for _ in range(3)}
+    assert len(offsets) == 3
+    assert {memory.value(offset) for offset in offsets} == {5}
+
+
+@pytest.mark.parametrize("held", ["array", "view", "whole", "tensor's array"])
+def test_what_a_model_keeps_of_a_stream_is_copied(memory: Memory, held: str):
+    array = memory.born(5)
+    kept = {"array": array, "view": array[3:], "whole": array}.get(held)
+    given = array[:] if held == "whole" else array
+    born_at = address(given) - memory.results.base
+    response = InferenceResponse([Tensor("Y", given)])
+    if held == "tensor's array":
+        kept = response.output_tensors()[0].as_numpy()
+    del array, given
+    _, offset = memory.stream(response)
+    assert offset != born_at
+    kept[:] = 6
     assert memory.value(offset) == 5
 
 

@@ -10,6 +10,7 @@ from . import metrics
 from .errors import TritonModelException
 from .janitor import Janitor
 from .response import InferenceResponse, wire_error, wire_outputs
+from .tensor import seal
 
 FINAL = 1  # TRITONSERVER_RESPONSE_COMPLETE_FINAL
 
@@ -71,8 +72,9 @@ class InferenceResponseSender:
         if error is not None:
             self._channel.respond(self._key, (), wire_error(error), response._parameters, is_last)
             return
+        sealed = [tensor._name for tensor in response._tensors if seal(tensor)]
         outputs = wire_outputs(response)
-        self._channel.respond(self._key, outputs, None, response._parameters, is_last)
+        self._channel.respond(self._key, outputs, None, response._parameters, is_last, sealed)
 
     def _advance(self, has_response: bool, flags: int) -> Optional[bool]:
         """Moves the state; whether what is sent now is final, or None when nothing is to send."""

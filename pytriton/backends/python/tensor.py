@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ _CODE_OF_DTYPE = datatypes.CODE_OF_DTYPE
 _DTYPE_OF_CODE = datatypes.DTYPE_OF_CODE
 _BYTES = datatypes.BYTES
 _BF16 = datatypes.BF16
+_LARGE = 64 << 10  # smaller arrays are never born where they are sent from
 _ndarray = np.ndarray
 _new = object.__new__
 
@@ -34,7 +36,8 @@ class Tensor:
 
     __slots__ = ("__weakref__", "_array", "_code", "_data", "_name", "_shape")
 
-    # _data is what is sent: the array itself where its memory is the wire form.
+    # _data is what is sent: the array itself where its memory is the wire form. A sealed one can't
+    # be written to.
     # _array is None until it is asked for.
     _array: Any
     _data: Any
@@ -84,6 +87,8 @@ class Tensor:
                 array = self._data
                 if type(array) is not _ndarray or array.dtype is not dtype:
                     array = _ndarray(self._shape, dtype, array)
+                elif not array.flags.writeable:  # sealed
+                    array = self._data = array.copy()
             elif code == _BYTES:
                 array = datatypes.decode_bytes(self._data, self._shape)
             else:
@@ -144,6 +149,39 @@ class Tensor:
         return dlpack.CPU_DEVICE
 
 
+def seal(tensor: Tensor) -> bool:
+    """Keeps the bytes of a large output as they are, if nobody but `tensor` refers to them.
+
+    They can then be sent from where they are, whatever the model does: who asks the tensor for its
+    array later gets a copy.
+    """
+    if type(tensor._data) is not _ndarray or tensor._data.nbytes < _LARGE:
+        return False
+    if tensor._code not in _DTYPE_OF_CODE:
+        return False
+    is_known = tensor._array is not None
+    if is_known and tensor._array is not tensor._data:
+        return False
+    if _references(tensor) != (_KNOWN_ALONE if is_known else _ALONE):
+        return False
+    array = tensor._data
+    while array.base is not None:
+        if type(array.base) is not _ndarray or _references_to_base(array) != _BASE_ALONE:
+            return False
+        array = array.base
+    tensor._data.flags.writeable = False
+    tensor._array = None
+    return True
+
+
+def _references(tensor: Tensor) -> int:
+    return sys.getrefcount(tensor._data)
+
+
+def _references_to_base(array: Any) -> int:
+    return sys.getrefcount(array.base)
+
+
 def from_wire(name: str, code: int, shape: Any, data: Any) -> Tensor:
     """A tensor of Triton's data type number `code` over `data`, its wire form; copies nothing.
 
@@ -156,3 +194,10 @@ def from_wire(name: str, code: int, shape: Any, data: Any) -> Tensor:
     tensor._data = data
     tensor._array = None
     return tensor
+
+
+# What is counted when only the tensor, or only the view, refers to it: that includes what the
+# interpreter adds, which is its own business.
+_KNOWN_ALONE = _references(Tensor("x", np.zeros(1, np.float32)))
+_ALONE = _references(from_wire("x", _CODE_OF_DTYPE[np.dtype(np.float32)], (1,), np.zeros(1, "f")))
+_BASE_ALONE = _references_to_base(np.zeros(2, np.float32)[1:])
