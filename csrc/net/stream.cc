@@ -71,6 +71,14 @@ ReadResult Stream::Read(char* data, size_t size) {
   return {ReadState::kBroken, 0};
 }
 
+void Stream::AwaitBytes(size_t count) {
+  const size_t wanted = std::clamp<size_t>(count, 1, kMostAwaited);
+  if (wanted == awaited_ || fd_ < 0 || tls_ != nullptr) return;
+  awaited_ = wanted;
+  const int mark = static_cast<int>(wanted);
+  setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
+}
+
 void Stream::PauseReading() {
   is_paused_ = true;
   UpdateInterest();

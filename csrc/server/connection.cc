@@ -82,16 +82,21 @@ void Connection::OnReadable() {
   if (is_closing_) return Discard();
   if (is_feed_posted_) return;  // first what is in the buffer; the event comes again
   Protocol::Target target = protocol_ ? protocol_->DirectTarget() : Protocol::Target{};
-  if (target.size == 0) return ReadIntoBuffer();
+  if (target.size == 0) {
+    stream_.AwaitBytes(1);
+    return ReadIntoBuffer();
+  }
   for (int i = 0; i < kDirectReads; ++i) {
     const net::ReadResult result = stream_.Read(target.data, target.size);
     if (result.state != net::ReadState::kData) return OnRead(result);
     protocol_->OnDirectBytes(result.count);
+    if (!is_open_ || is_paused_ || is_closing_) break;
     // Less than there was room for: there is no more for now.
-    if (result.count < target.size || !is_open_ || is_paused_ || is_closing_) return;
+    if (result.count < target.size) return stream_.AwaitBytes(target.size - result.count);
     target = protocol_->DirectTarget();
-    if (target.size == 0) return;
+    if (target.size == 0) break;
   }
+  stream_.AwaitBytes(1);
 }
 
 void Connection::ReadIntoBuffer() {
@@ -171,6 +176,7 @@ void Connection::FlushNow() {
   is_lingering_ = true;
   linger_until_ = context_->loop().now() + kLinger;
   in_.Clear();
+  stream_.AwaitBytes(1);
   stream_.ResumeReading();
   context_->CountLingering();
 }
@@ -180,6 +186,8 @@ void Connection::Tick(TimePoint now) {
     if (now >= linger_until_) Close();
     return;
   }
+  // What a slow client sent is progress, too.
+  if (stream_.awaits_bytes() && !is_paused_) OnReadable();
   CloseIfStuck(now);
   if (!is_open_ || is_closing_) return;
   if (protocol_) return protocol_->OnTick(now);

@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,6 +130,63 @@ TEST_F(StreamTest, BreaksOnceWhenAWriteFails) {
   stream_->Flush();
   EXPECT_EQ(broken_, 1);
   EXPECT_FALSE(stream_->is_open());
+}
+
+// The same over TCP: Unix sockets wake for any byte.
+class TcpStreamTest : public StreamTest {
+ protected:
+  void SetUp() override {
+    auto loop = Loop::Create();
+    ASSERT_TRUE(loop.ok());
+    loop_ = std::move(loop).value();
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+    ASSERT_EQ(listen(listener, 1), 0);
+    ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    peer_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(connect(peer_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    close(listener);
+    stream_ = std::make_unique<Stream>(loop_.get(), fd, this);
+    ASSERT_TRUE(stream_->Open().ok());
+  }
+
+  void SendBytes(size_t count) {
+    const std::string bytes(count, 'x');
+    ASSERT_EQ(send(peer_, bytes.data(), count, 0), static_cast<ssize_t>(count));
+  }
+};
+
+TEST_F(TcpStreamTest, IsReadableWhenTheAwaitedBytesAreThere) {
+  stream_->AwaitBytes(1000);
+  EXPECT_TRUE(stream_->awaits_bytes());
+  SendBytes(999);
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(readable_, 0);
+  SendBytes(1);
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(readable_, 1);
+}
+
+TEST_F(TcpStreamTest, IsReadableForAnyByteAgain) {
+  stream_->AwaitBytes(1000);
+  SendBytes(1);
+  stream_->AwaitBytes(1);
+  EXPECT_FALSE(stream_->awaits_bytes());
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(readable_, 1);
+}
+
+TEST_F(TcpStreamTest, IsReadableWhenTheAwaitedBytesCannotCome) {
+  stream_->AwaitBytes(1000);
+  SendBytes(10);
+  shutdown(peer_, SHUT_WR);
+  loop_->RunRound(Wait::kNo);
+  EXPECT_EQ(readable_, 1);
 }
 
 }  // namespace

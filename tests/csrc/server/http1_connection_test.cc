@@ -313,6 +313,24 @@ TEST_F(Http1Test, EndsASlowBody) {
   EXPECT_EQ(client.ReadResponse().substr(0, 12), "HTTP/1.1 408");
 }
 
+// However little of a large body comes at a time, it is progress.
+TEST_F(Http1Test, WaitsForASlowBodyThatGoesOn) {
+  services_.limits.body_idle_timeout = std::chrono::seconds(2);
+  Start();
+  RawClient client(port());
+  const std::string body(size_t{1} << 20, 'b');
+  client.Send("POST /a HTTP/1.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  size_t sent = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < end) {
+    client.Send(body.substr(0, 100));
+    sent += 100;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  client.Send(body.substr(sent));
+  EXPECT_EQ(client.ReadResponse(), Ok("POST /a " + body));
+}
+
 TEST_F(Http1Test, ClosesIdleConnectionsWhenTold) {
   services_.limits.idle_timeout = std::chrono::milliseconds(1);
   Start();

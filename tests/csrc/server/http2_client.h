@@ -3,12 +3,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "wire/http2_peer.h"
 
@@ -20,6 +22,8 @@ class Http2Client {
     // A server that answers nothing fails the test instead of hanging it.
     const timeval limit{20, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(port));
@@ -34,13 +38,13 @@ class Http2Client {
   Http2Peer::Answer& answer(int32_t id) { return peer_.answer(id); }
 
   // Sends what the peer has to send.
-  void Flush() {
-    std::string out = peer_.Output();
-    for (std::string_view rest = out; !rest.empty();) {
-      const ssize_t sent = send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
-      if (sent <= 0) break;
-      rest.remove_prefix(static_cast<size_t>(sent));
-    }
+  void Flush() { SendBytes(peer_.Output()); }
+  // The same in two parts, of which the last one has `tail` bytes; others may run between.
+  void FlushInParts(size_t tail) {
+    const std::string out = peer_.Output();
+    SendBytes(std::string_view(out).substr(0, out.size() - tail));
+    std::this_thread::yield();
+    SendBytes(std::string_view(out).substr(out.size() - tail));
   }
   // Exchanges bytes until `is_done()`; false when the server closed, or was silent for long,
   // before.
@@ -77,6 +81,14 @@ class Http2Client {
   }
 
  private:
+  void SendBytes(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) break;
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+  }
+
   int fd_;
   bool is_open_ = false;
   Http2Peer peer_;

@@ -61,6 +61,24 @@ TEST_F(RestCallTest, LargeRestBodiesAreAlignedAsPlanned) {
   EXPECT_EQ(answer.Find("connection"), "");
 }
 
+// The end of a large body may be received like a small one: then the next request must not be
+// waited for like more of it.
+TEST_F(RestCallTest, SmallRequestsFollowLargeOnes) {
+  Start();
+  Http2Client client(port());
+  const std::string body(100000, 'b');
+  for (size_t tail = 100; tail < 6000; tail += 61) {
+    const int32_t large = client.peer().Open(
+        Http2Peer::Request("POST", "/x", {{"content-length", std::to_string(body.size())}}));
+    client.peer().Send(large, body);
+    client.peer().End(large);
+    client.FlushInParts(tail);
+    ASSERT_EQ(client.Await(large).body, "POST /x " + body);
+    const int32_t small = client.peer().Get(Http2Peer::Request("GET", "/v2"));
+    ASSERT_EQ(client.Await(small).body, "GET /v2 ");
+  }
+}
+
 TEST_F(RestCallTest, HeadAnswersHaveNoBody) {
   Start();
   Http2Client client(port());
