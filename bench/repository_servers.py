@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -92,6 +93,14 @@ class RepositoryServer:
     def target(self, model: str) -> Target:
         """Where a load for a model goes."""
         return Target("grpc", f"127.0.0.1:{self.grpc}", model)
+
+    def pause(self) -> None:
+        """Takes its processes off the cores until `resume`."""
+        processes.signal_tree(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets them go on."""
+        processes.signal_tree(self.pid, signal.SIGCONT)
 
     def call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         """Status and body of a REST call; status 0 when nobody listens."""

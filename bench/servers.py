@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +78,23 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for one in sockets:
             one.close()
+
+
+@contextmanager
+def echo_server() -> Iterator[int]:
+    """A server that sends back what it gets, and the port of it, for protocol `raw`."""
+    (port,) = _free_ports(1)
+    process = subprocess.Popen([sys.executable, str(SCRIPTS / "echo_server.py"), str(port)])
+    try:
+        while process.poll() is None:
+            with suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _environment(kind: Kind) -> dict[str, str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import load_tool
 import processes
-from load_tool import LoadTool
+from load_tool import LoadTool, Target
 from repository_servers import (
     RepositoryServer,
     pytriton_command,
@@ -30,7 +30,7 @@ from repository_servers import (
     write_model,
 )
 from rows import head, row
-from servers import PEER, install
+from servers import PEER, echo_server, install
 
 OURS, TRITON = "pytriton", "triton"
 CONFIG = """
@@ -109,13 +109,38 @@ def measure(tool: LoadTool, server: RepositoryServer, cell: Cell, seconds: float
     return result
 
 
+@contextmanager
+def paused(servers: list[RepositoryServer]) -> Iterator[None]:
+    """Idle servers wake up and disturb the one whose turn it is."""
+    for server in servers:
+        server.pause()
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.resume()
+
+
+def echo_rate(tool: LoadTool, port: int, cell: Cell, seconds: float) -> str:
+    """Answers a second of a server that only sends back what it gets; "" for small requests."""
+    if cell.elements < FLOATS_OF_1_MB:
+        return ""
+    options = {"identity": "X,Y", "concurrency": cell.concurrency, "elements": cell.elements}
+    target = Target("raw", f"127.0.0.1:{port}")
+    return f"{tool.run(target, duration=seconds, warmup=seconds / 4, **options)['rate']:,.0f}"
+
+
 def cells(tool: LoadTool, servers: list[RepositoryServer], rounds: int, seconds: float) -> None:
-    head("load", *[f"{s.name}: answers/s, p50/p99 ms, CPU s/10k" for s in servers], "ratio")
+    texts = [f"{s.name}: answers/s, p50/p99 ms, CPU s/10k" for s in servers]
+    head("load", *texts, "bare echo: answers/s", "ratio")
     for cell in CELLS:
         runs: dict[str, list[dict]] = {server.name: [] for server in servers}
         for _ in range(rounds):
             for server in servers:
-                runs[server.name].append(measure(tool, server, cell, seconds))
+                with paused([other for other in servers if other is not server]):
+                    runs[server.name].append(measure(tool, server, cell, seconds))
+        with paused(servers), echo_server() as port:
+            echo = echo_rate(tool, port, cell, seconds)
         columns = []
         for results in runs.values():
             rate, p50, p99, cpu = (
@@ -123,7 +148,7 @@ def cells(tool: LoadTool, servers: list[RepositoryServer], rounds: int, seconds:
                 for key in ("rate", "p50_us", "p99_us", "cpu")
             )
             columns.append(f"{rate:,.0f}, {p50 / 1e3:.3g}/{p99 / 1e3:.3g}, {cpu:.2f}")
-        row(cell.name, *columns, ratio_text(cell, runs))
+        row(cell.name, *columns, echo, ratio_text(cell, runs))
 
 
 def ratio_text(cell: Cell, runs: dict[str, list[dict]]) -> str:

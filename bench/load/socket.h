@@ -10,7 +10,8 @@ namespace pt::load {
 
 class Socket {
  public:
-  // Connects to HOST:PORT or unix:PATH and waits until it is connected. TCP gets TCP_NODELAY.
+  // Connects to HOST:PORT or unix:PATH and waits until it is connected. TCP gets TCP_NODELAY and
+  // cubic.
   // InvalidArgument: not an address; Unavailable: nobody there.
   static Result<Socket> Connect(const std::string& address);
 
