@@ -18,6 +18,7 @@
 namespace pt::backend {
 namespace {
 
+constexpr std::string_view kHomePrefix = "pytriton-environments-";
 constexpr size_t kLongestFault = 4096;
 constexpr std::string_view kModelDirectory = "$$TRITON_MODEL_DIRECTORY";
 
@@ -83,12 +84,8 @@ std::string ReadAll(int fd, TimePoint deadline) {
 }  // namespace
 
 WorkerEnvironments::WorkerEnvironments(std::string interpreter, std::string program, Duration limit)
-    : interpreter_(std::move(interpreter)), program_(std::move(program)), limit_(limit) {}
-
-WorkerEnvironments::~WorkerEnvironments() {
-  MutexLock lock(&mu_);
-  std::error_code error;
-  if (!home_.empty()) std::filesystem::remove_all(home_, error);
+    : interpreter_(std::move(interpreter)), program_(std::move(program)), limit_(limit) {
+  KeptDirectory::Sweep("", kHomePrefix);  // they are large
 }
 
 Status WorkerEnvironments::Unpack(const std::string& path, const std::string& directory) {
@@ -115,15 +112,10 @@ Result<std::string> WorkerEnvironments::Unpacked(const std::string& path) {
   const auto known = unpacked_.find(key);
   if (known != unpacked_.end()) return known->second;
   std::error_code error;
-  if (home_.empty()) {
-    std::string name = std::filesystem::temp_directory_path(error).string() + "/python_env_XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) {
-      return Unavailable("expected to make a directory for environments, got: " +
-                         std::string(std::strerror(errno)));
-    }
-    home_ = name;
+  if (!home_) {
+    PT_ASSIGN_OR_RETURN(home_, KeptDirectory::Create("", kHomePrefix));
   }
-  const std::string directory = home_ + "/" + std::to_string(unpacked_.size());
+  const std::string directory = home_->path() + "/" + std::to_string(unpacked_.size());
   std::filesystem::create_directory(directory, error);
   const Status status = Unpack(path, directory);
   if (!status.ok()) {

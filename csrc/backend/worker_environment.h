@@ -2,14 +2,17 @@
 // environment (a directory, or an archive that is unpacked once).
 //
 // Thread rule: thread-safe; Resolve reads and writes files and may take long. Owner rule: owns the
-// directories that archives were unpacked to; they go with it.
+// directories that archives were unpacked to; they go with it, or with the next server
+// (base/kept_directory.h).
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/kept_directory.h"
 #include "base/mutex.h"
 #include "base/status.h"
 
@@ -24,7 +27,6 @@ class WorkerEnvironments {
  public:
   // `interpreter`: for models that name none, and to run `program` (_unpack.py).
   WorkerEnvironments(std::string interpreter, std::string program, Duration limit);
-  ~WorkerEnvironments();
   WorkerEnvironments(const WorkerEnvironments&) = delete;
   WorkerEnvironments& operator=(const WorkerEnvironments&) = delete;
 
@@ -42,7 +44,7 @@ class WorkerEnvironments {
   const std::string program_;
   const Duration limit_;
   Mutex mu_;  // held while one unpacks: a second load of the same archive waits for it
-  std::string home_ GUARDED_BY(mu_);
+  std::unique_ptr<KeptDirectory> home_ GUARDED_BY(mu_);
   std::map<std::string, std::string> unpacked_ GUARDED_BY(mu_);  // by path, time and size
 };
 

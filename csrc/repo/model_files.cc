@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/unique_fd.h"
 #include "repo/config_document.h"
 #include "repo/dir_reader.h"
 
@@ -23,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "pytriton-models-";
-constexpr std::string_view kLockName = ".lock";
 constexpr mode_t kPrivateDir = 0700;
 
 void RemoveTree(const std::string& path) {
@@ -129,36 +128,6 @@ class Copier {
   std::vector<std::pair<dev_t, ino_t>> inside_;
 };
 
-// A lock file that nobody sees before it is locked: made beside, then moved to its name.
-Result<UniqueFd> LockArea(const std::string& dir) {
-  const std::string path = dir + "/" + std::string(kLockName);
-  const std::string making = path + ".new";
-  UniqueFd lock(open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!lock.is_open()) return FileProblem("create", making, errno);
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return FileProblem("lock", making, errno);
-  if (rename(making.c_str(), path.c_str()) != 0) return FileProblem("rename", making, errno);
-  return lock;
-}
-
-bool IsOwnDirectory(const std::string& path) {
-  struct stat info = {};
-  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
-}
-
-// Removes the areas of this user whose server has gone.
-void Sweep(const std::string& parent) {
-  const Result<std::vector<DirEntry>> entries = ReadDirectory(parent);
-  if (!entries.ok()) return;
-  for (const DirEntry& entry : *entries) {
-    const std::string path = parent + "/" + entry.name;
-    if (!entry.name.starts_with(kPrefix) || !IsOwnDirectory(path)) continue;
-    const std::string lock_path = path + "/" + std::string(kLockName);
-    const UniqueFd lock(open(lock_path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    if (!lock.is_open() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    RemoveTree(path);
-  }
-}
-
 // The path below the model's directory, normalised. Errors: it would lead outside, or to nothing.
 Result<std::string> ConfinedPath(const std::string& given) {
   const fs::path plain = fs::path(given).relative_path().lexically_normal();
@@ -194,27 +163,14 @@ Status CheckUploadPath(const std::string& path) { return ConfinedPath(path).stat
 
 ModelFiles::~ModelFiles() { RemoveTree(fs::path(dir_).parent_path().string()); }
 
-Result<std::unique_ptr<FilesArea>> FilesArea::Create(std::string parent) {
-  if (parent.empty()) {
-    const char* temporary = getenv("TMPDIR");
-    parent = temporary != nullptr && *temporary == '/' ? temporary : "/tmp";
-  }
-  Sweep(parent);
-  std::string dir = parent + "/" + std::string(kPrefix) + "XXXXXX";
-  if (mkdtemp(dir.data()) == nullptr) return FileProblem("create", dir, errno);
-  Result<UniqueFd> lock = LockArea(dir);
-  if (!lock.ok()) {
-    RemoveTree(dir);
-    return lock.status();
-  }
-  return std::unique_ptr<FilesArea>(new FilesArea(std::move(dir), std::move(lock).value()));
+Result<std::unique_ptr<FilesArea>> FilesArea::Create(const std::string& parent) {
+  PT_ASSIGN_OR_RETURN(auto home, KeptDirectory::Create(parent, kPrefix));
+  return std::unique_ptr<FilesArea>(new FilesArea(std::move(home)));
 }
-
-FilesArea::~FilesArea() { RemoveTree(dir_); }
 
 // <area>/<random>/<name>: the directory is named as in the repository, because backends show it.
 Result<std::string> FilesArea::MakePlace(const std::string& name) {
-  std::string outer = dir_ + "/XXXXXX";
+  std::string outer = dir() + "/XXXXXX";
   if (mkdtemp(outer.data()) == nullptr) return FileProblem("create", outer, errno);
   return outer + "/" + name;
 }

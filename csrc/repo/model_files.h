@@ -1,8 +1,7 @@
 // ModelFiles: the private copy of one model's files that a load works with, and FilesArea, the
 // directory of this server where such copies are. Edits of a repository never reach what is loaded.
 //
-// An area is locked (flock) as long as its server lives, however it dies; the next server of the
-// same user removes areas that nobody locks.
+// What a killed server leaves is removed by the next one of the same user (base/kept_directory.h).
 //
 // Thread rule: thread-safe. Owner rule: ModelFiles are shared by the versions of one load and
 // removed with the last; the area outlives them.
@@ -14,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "base/kept_directory.h"
 #include "base/status.h"
-#include "base/unique_fd.h"
 #include "infer/load_control.h"
 
 namespace pt::repo {
@@ -43,8 +42,7 @@ class FilesArea {
  public:
   // Makes an area below `parent` (empty: $TMPDIR or /tmp) and sweeps abandoned ones. Errors:
   // Internal naming the path.
-  static Result<std::unique_ptr<FilesArea>> Create(std::string parent);
-  ~FilesArea();
+  static Result<std::unique_ptr<FilesArea>> Create(const std::string& parent);
   FilesArea(const FilesArea&) = delete;
   FilesArea& operator=(const FilesArea&) = delete;
 
@@ -58,14 +56,13 @@ class FilesArea {
   Result<ModelFilesRef> Write(const std::string& name,
                               const std::map<std::string, std::string>& files);
 
-  const std::string& dir() const { return dir_; }
+  const std::string& dir() const { return home_->path(); }
 
  private:
-  FilesArea(std::string dir, UniqueFd lock) : dir_(std::move(dir)), lock_(std::move(lock)) {}
+  explicit FilesArea(std::unique_ptr<KeptDirectory> home) : home_(std::move(home)) {}
   Result<std::string> MakePlace(const std::string& name);
 
-  const std::string dir_;
-  const UniqueFd lock_;  // holds the lock, until the directory has gone
+  const std::unique_ptr<KeptDirectory> home_;
 };
 
 }  // namespace pt::repo

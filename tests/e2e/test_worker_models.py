@@ -135,6 +135,48 @@ def test_environments_are_directories_or_archives(start, tmp_path):
     assert server.stop() == 0, server.log
 
 
+def test_what_a_killed_server_unpacked_is_removed_by_the_next(start, tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    (temporary / "pytriton-environments-other").mkdir()  # not locked: somebody is just making it
+    model = write_model(
+        tmp_path / "models", "archive", WHERE, environment("$$TRITON_MODEL_DIRECTORY/e.tgz")
+    )
+    folder = make_environment(tmp_path / "env")
+    with tarfile.open(model / "e.tgz", "w:gz") as archive:
+        for part in folder.iterdir():
+            archive.add(part, part.name)
+
+    def homes() -> set[str]:
+        names = {path.name for path in temporary.glob("pytriton-*")}
+        return names - {"pytriton-environments-other"}
+
+    def serve_it() -> tuple[Server, set[str]]:
+        known = homes()
+        server = start(
+            *("small.py", "--model-repository", str(tmp_path / "models")),
+            environment={"TMPDIR": str(temporary)},
+        )
+        assert ask(server, "archive", [1.0])[0] == 200
+        return server, homes() - known
+
+    killed, left = serve_it()
+    assert {name.rpartition("-")[0] for name in left} == {
+        "pytriton-environments",
+        "pytriton-models",
+    }
+    killed.kill()
+    assert homes() == left
+    living, kept = serve_it()
+    assert homes() == kept
+    other, more = serve_it()
+    assert homes() == kept | more  # what lives is left alone
+    assert ask(living, "archive", [1.0])[0] == 200
+    assert (living.stop(), other.stop()) == (0, 0)
+    assert homes() == set()
+    assert (temporary / "pytriton-environments-other").exists()
+
+
 @pytest.mark.parametrize(
     ("member", "fault"),
     [("../evil", "Path contains '..'"), ("/evil", "Path is absolute"), ("out/evil", "below")],
