@@ -23,14 +23,15 @@ cdef enum:
     DIGITS = 20  # of the longest number
 
 
-def signature(named not None, dict known not None):
+def signature(dict named not None, dict known not None, bint is_sample):
     """What tells plain requests apart: names, dtypes and shapes; None: these need more care.
 
     Args:
         named: Inputs by name.
         known: Has the dtypes that can be sent as they are.
+        is_sample: The inputs are to get a batch dimension.
     """
-    cdef list key = []
+    cdef list key = [is_sample]
     for name, value in named.items():
         if type(value) is not ndarray or not value.flags.c_contiguous:
             return None
@@ -208,6 +209,7 @@ cdef class Place:
     cdef object name
     cdef object dtype
     cdef tuple shape
+    cdef tuple rest  # of the shape, behind the batch dimension; None: that is no array
     cdef Py_ssize_t size
     cdef Py_ssize_t alignment
 
@@ -219,17 +221,23 @@ def places_of(list described not None):
     for name, array in described:
         place = Place()
         place.name, place.dtype, place.shape = name, array.dtype, array.shape
+        place.rest = place.shape[1:] if len(place.shape) > 1 else None
         place.size, place.alignment = array.nbytes, array.dtype.alignment
         places.append(place)
     return places
 
 
-cdef object array_at(Place place, object data, const uint8_t* base, Py_ssize_t start):
-    """The tensor that starts so many bytes behind the base."""
+cdef object array_at(
+    Place place, object data, const uint8_t* base, Py_ssize_t start, bint is_sample
+):
+    """The tensor that starts so many bytes behind the base; of a sample the first of the batch."""
+    cdef bint is_aligned = not (<uintptr_t>(base + start)) % place.alignment
+    if is_sample and is_aligned and place.rest is not None:
+        return ndarray(place.rest, place.dtype, data, start)
     array = ndarray(place.shape, place.dtype, data, start)
-    if (<uintptr_t>(base + start)) % place.alignment:
-        return array.copy()
-    return array
+    if not is_aligned:
+        array = array.copy()
+    return array[0] if is_sample else array
 
 
 cdef Py_ssize_t id_end(const uint8_t* text, Py_ssize_t size) noexcept nogil:
@@ -263,13 +271,14 @@ def http_key(data not None, Py_ssize_t end):
         PyBuffer_Release(&view)
 
 
-def read_http(data not None, Py_ssize_t end, dict known not None):
+def read_http(data not None, Py_ssize_t end, dict known not None, bint is_sample):
     """The outputs of a body that came before.
 
     Args:
         data: The body.
         end: Where its JSON ends.
         known: What places_of gave, by http_key.
+        is_sample: The outputs lose their batch dimension, which all must have.
 
     Returns:
         Arrays by name, views of the body where they are aligned; None: it needs more care.
@@ -287,9 +296,9 @@ def read_http(data not None, Py_ssize_t end, dict known not None):
         if places is None:
             return None
         for place in <list>places:
-            if place.size > view.len - at:
+            if place.size > view.len - at or (is_sample and not place.shape):
                 return None
-            outputs[place.name] = array_at(place, data, <const uint8_t*>view.buf, at)
+            outputs[place.name] = array_at(place, data, <const uint8_t*>view.buf, at, is_sample)
             at += place.size
         return outputs
     finally:
@@ -360,8 +369,9 @@ def grpc_key(data not None):
         PyBuffer_Release(&view)
 
 
-def read_grpc(data not None, dict known not None):
+def read_grpc(data not None, dict known not None, bint is_sample):
     """As read_http, of a ModelInferResponse; known: what places_of gave, by grpc_key."""
+    cdef const uint8_t* base
     cdef Py_buffer view
     cdef Parts parts
     cdef Py_ssize_t i = 0
@@ -373,10 +383,11 @@ def read_grpc(data not None, dict known not None):
         places = None if key is None else known.get(key)
         if places is None or len(<list>places) != parts.count:
             return None
+        base = <const uint8_t*>view.buf
         for place in <list>places:
-            if place.size != parts.sizes[i]:
+            if place.size != parts.sizes[i] or (is_sample and not place.shape):
                 return None
-            outputs[place.name] = array_at(place, data, <const uint8_t*>view.buf, parts.starts[i])
+            outputs[place.name] = array_at(place, data, base, parts.starts[i], is_sample)
             i += 1
         return outputs
     finally:

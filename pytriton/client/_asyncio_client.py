@@ -12,10 +12,8 @@ from pytriton.client._base import (
     Options,
     Parameters,
     make_speaker,
-    with_batch,
-    without_batch,
 )
-from pytriton.client._call import Deadline, Result
+from pytriton.client._call import Call, Deadline, Result
 from pytriton.client._model_client import Outputs
 from pytriton.client._steps import run_steps_async
 from pytriton.client.asyncio_utils import AsyncioServerClient, asyncio_wait_for_model_ready
@@ -186,10 +184,8 @@ class AsyncioModelClient(BaseModelClient):
         self._check_arguments(inputs, named_inputs, parameters, headers)
         config = self._checked_config() or await self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
-        if not config.batching:
-            return (await self._infer(config, named, parameters, headers, outputs)).outputs
-        result = await self._infer(config, with_batch(named), parameters, headers, outputs)
-        return without_batch(result.outputs, self._model_name)
+        call = self._infer_call(config, named, parameters, headers, outputs, config.batching)
+        return (await self._infer(call)).outputs
 
     async def infer_batch(
         self,
@@ -219,7 +215,8 @@ class AsyncioModelClient(BaseModelClient):
         config = self._checked_config() or await self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
-        return (await self._infer(config, named, parameters, headers, outputs)).outputs
+        call = self._infer_call(config, named, parameters, headers, outputs)
+        return (await self._infer(call)).outputs
 
     async def _prepare(self) -> None:
         """Once, whoever needs it first: waits for the model and reads its configuration."""
@@ -247,19 +244,10 @@ class AsyncioModelClient(BaseModelClient):
         assert config is not None
         return config
 
-    async def _infer(
-        self,
-        config: TritonModelConfig,
-        named: Mapping[str, Any],
-        parameters: Parameters,
-        headers: Parameters,
-        outputs: Mapping[str, Any] | None,
-    ) -> Result:
+    async def _infer(self, call: Call) -> Result:
         client = self._open()
-        deadline = Deadline(self._inference_timeout_s)
-        call = self._infer_call(config, named, parameters, headers, outputs)
         try:
-            result: Result = await client.transport.call(call, deadline)
+            result: Result = await client.transport.call(call, Deadline(self._inference_timeout_s))
             return result
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)

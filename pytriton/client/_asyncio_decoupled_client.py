@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from pytriton.client._asyncio_client import AsyncioModelClient
-from pytriton.client._base import Parameters, with_batch, without_batch
+from pytriton.client._base import Parameters
 from pytriton.client._grpc import GrpcSpeaker, stream_result
 from pytriton.client._model_client import Outputs
+from pytriton.client._tensors import with_batch, without_batch
 from pytriton.client.exceptions import (
     PyTritonClientInferenceServerError,
     PyTritonClientTimeoutError,

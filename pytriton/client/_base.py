@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, Optional, Union
+from typing import Any, Callable, NoReturn, Optional, Union
 
 import numpy as np
 
-from pytriton.client._call import Call, Deadline, InferRequest, InferTensor, Plan, Speaker
+from pytriton.client._call import (
+    Call,
+    Deadline,
+    InferRequest,
+    InferTensor,
+    Plan,
+    Reply,
+    Result,
+    Speaker,
+)
 from pytriton.client._grpc import GrpcSpeaker
 from pytriton.client._http import HttpSpeaker
 from pytriton.client._steps import Steps, read_config
-from pytriton.client._tensors import contents_of, wire_type
+from pytriton.client._tensors import contents_of, wire_type, with_batch
 from pytriton.client._url import TritonUrl
 from pytriton.client.auth import create_auth_headers
 from pytriton.client.exceptions import (
@@ -248,21 +258,35 @@ class BaseModelClient:
     def _infer_call(
         self,
         config: TritonModelConfig,
-        named: Mapping[str, Any],
+        named: dict[str, Any],
         parameters: Parameters,
         headers: Parameters,
         outputs: Mapping[str, Any] | None,
+        is_sample: bool = False,
     ) -> Call:
-        """An inference as a call. Arguments and errors as of _request."""
+        """An inference as a call. Arguments and errors as of _request.
+
+        Of a sample the inputs get a batch dimension, and the outputs of the Result have none.
+        """
         if not (parameters or headers or outputs or self._options.compression) and self._is_binary:
-            plan = self._plan
-            if plan is None:
-                names = [output.name for output in config.outputs or ()]
-                plan = self._plan = Plan(self._model_name, self._version, names)
-            call = self._speaker.infer_plainly(plan, next(self._ids), named)
+            plan = self._planned(config)
+            call = self._speaker.infer_plainly(plan, next(self._ids), named, is_sample)
             if call is not None:
                 return call
-        return self._speaker.infer(self._request(config, named, parameters, headers, outputs))
+        if is_sample:
+            named = with_batch(named)
+        call = self._speaker.infer(self._request(config, named, parameters, headers, outputs))
+        if not is_sample:
+            return call
+        return call._replace(read=functools.partial(_read_sample, call.read, self._model_name))
+
+    def _planned(self, config: TritonModelConfig) -> Plan:
+        """What is known of the model's plain inferences."""
+        if self._plan is None:
+            inputs = [spec.name for spec in config.inputs or ()]
+            outputs = [spec.name for spec in config.outputs or ()]
+            self._plan = Plan(self._model_name, self._version, inputs, outputs)
+        return self._plan
 
     def _request(
         self,
@@ -298,34 +322,14 @@ class BaseModelClient:
         )
 
     def _named(
-        self, config: TritonModelConfig, inputs: tuple[Any, ...], named: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, config: TritonModelConfig, inputs: tuple[Any, ...], named: dict[str, Any]
+    ) -> dict[str, Any]:
         """Inputs by name; positional ones are in the configuration's order."""
-        if not inputs:
-            return named
-        return {spec.name: value for spec, value in zip(config.inputs or (), inputs)}
+        return dict(zip(self._planned(config).input_names, inputs)) if inputs else named
 
 
-def with_batch(named: Mapping[str, Any]) -> dict[str, Any]:
-    """A batch of one of each input."""
-    return {
-        name: value[np.newaxis] if isinstance(value, np.ndarray) else value
-        for name, value in named.items()
-    }
-
-
-def without_batch(outputs: dict[str, Any], name: str) -> dict[str, Any]:
-    """The first item of each output.
-
-    Raises:
-        PyTritonClientInferenceServerError: An output has none.
-    """
-    try:
-        return {key: None if value is None else value[0] for key, value in outputs.items()}
-    except IndexError:
-        raise PyTritonClientInferenceServerError(
-            f"expected outputs of model {name} with a batch dimension of 1"
-        ) from None
+def _read_sample(read: Callable[[Reply], Result], model: str, reply: Reply) -> Result:
+    return read(reply).without_batch(model)
 
 
 def _check_map(values: Any, what: str) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Protocol
 
-import numpy as np
+from pytriton.client._tensors import without_batch
 
 __all__ = [
     "Call",
@@ -171,14 +171,22 @@ class Plan:
     Attributes:
         model_name: Of the model.
         model_version: Its version; "": the latest.
+        input_names: Of the inputs, in the order of the configuration.
         output_names: Wanted outputs.
         requests: What was made for names, types and shapes of inputs seen before.
     """
 
-    def __init__(self, model_name: str, model_version: str, output_names: list[str]) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        model_version: str,
+        input_names: list[str],
+        output_names: list[str],
+    ) -> None:
         """Begins without experience."""
         self.model_name = model_name
         self.model_version = model_version
+        self.input_names = input_names
         self.output_names = output_names
         self.requests: dict[Any, Any] = {}
 
@@ -200,6 +208,10 @@ class Result:
 
     outputs: dict[str, Any]
     parameters: dict[str, Any]
+
+    def without_batch(self, model: str) -> Result:
+        """The response of a sample. Arguments and errors as of _tensors.without_batch."""
+        return Result(without_batch(self.outputs, model), self.parameters)
 
 
 class Speaker(Protocol):
@@ -242,6 +254,9 @@ class Speaker(Protocol):
         """Reads a Result."""
 
     def infer_plainly(
-        self, plan: Plan, number: int, named: Mapping[str, np.ndarray[Any, Any]]
+        self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool
     ) -> Call | None:
-        """The same, quickly, for numeric arrays and no extras; None: not for these arrays."""
+        """The same, quickly, for numeric arrays and no extras; None: not for these arrays.
+
+        Of a sample the inputs get a batch dimension, and the outputs lose it.
+        """

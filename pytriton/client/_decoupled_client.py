@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
-from pytriton.client._base import Parameters, with_batch, without_batch
+from pytriton.client._base import Parameters
 from pytriton.client._call import Result
 from pytriton.client._grpc import GrpcSpeaker, stream_result
 from pytriton.client._model_client import ModelClient, Outputs
+from pytriton.client._tensors import with_batch, without_batch
 from pytriton.client.exceptions import (
     PyTritonClientInferenceServerError,
     PyTritonClientValueError,

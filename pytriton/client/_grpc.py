@@ -21,7 +21,14 @@ from pytriton.client._messages import (
     SERVER,
 )
 from pytriton.client._protobuf import Table, decode, encode_map, encode_text, encode_varint
-from pytriton.client._tensors import array_of, array_of_list, places_of, signature, wire_type
+from pytriton.client._tensors import (
+    array_of,
+    array_of_list,
+    places_of,
+    signature,
+    wire_type,
+    with_batch,
+)
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
 __all__ = ["STATUS_NAMES", "GrpcSpeaker", "framed"]
@@ -125,22 +132,27 @@ class GrpcSpeaker:
         return Call("POST", _SERVICE + "ModelInfer", headers, body, read)
 
     def infer_plainly(
-        self, plan: Plan, number: int, named: Mapping[str, np.ndarray[Any, Any]]
+        self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool
     ) -> Call | None:
         """As infer, for numeric arrays and no extras; None: not for these arrays."""
-        key = signature(named)
+        key = signature(named, is_sample)
         if key is None:
             return None
         made = plan.requests.get(key)
         if made is None:
-            made = self._made_plainly(plan, named)
+            if is_sample:
+                read: Any = functools.partial(_plain_sample, plan.model_name)
+                made = (self._made_plainly(plan, with_batch(named)), read)
+            else:
+                made = (self._made_plainly(plan, named), _plain_result)
             plan.remember(key, made)
-        if isinstance(made, _plain.GrpcForm):
-            body = [made.write(number, named.values())]
+        form, read = made
+        if isinstance(form, _plain.GrpcForm):
+            body = [form.write(number, named.values())]
         else:
-            fields = made + encode_text(3, str(number))
+            fields = form + encode_text(3, str(number))
             body = _infer_proto.frame_request(fields, list(named.values()), JOIN_BELOW)
-        return Call("POST", _INFER, self.headers, body, _plain_result)
+        return Call("POST", _INFER, self.headers, body, read)
 
     def _made_plainly(
         self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]]
@@ -274,10 +286,15 @@ _MAX_KNOWN = 256
 _MAX_KEY_BYTES = 4096
 
 
-def _plain_result(reply: Reply) -> Result:
+def _plain_sample(model: str, reply: Reply) -> Result:
+    """As _plain_result, of a sample: outputs have no batch dimension."""
+    return _plain_result(reply, model)
+
+
+def _plain_result(reply: Reply, sample_of: str | None = None) -> Result:
     """As _result, in few steps when such a response came before."""
     data = _checked(reply)
-    outputs = _plain.read_grpc(data, _KNOWN)
+    outputs = _plain.read_grpc(data, _KNOWN, sample_of is not None)
     if outputs is not None:
         return Result(outputs, {})
     result = _result(reply)
@@ -290,7 +307,7 @@ def _plain_result(reply: Reply) -> Result:
             if len(_KNOWN) >= _MAX_KNOWN:
                 _KNOWN.clear()
             _KNOWN[key] = places
-    return result
+    return result if sample_of is None else result.without_batch(sample_of)
 
 
 def _result(reply: Reply, regions: Container[str] = ()) -> Result:

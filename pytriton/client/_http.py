@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import json
 import zlib
@@ -14,7 +15,14 @@ import numpy as np
 
 from pytriton import _plain
 from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, Result
-from pytriton.client._tensors import array_of, array_of_list, places_of, signature, wire_type
+from pytriton.client._tensors import (
+    array_of,
+    array_of_list,
+    places_of,
+    signature,
+    wire_type,
+    with_batch,
+)
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
 __all__ = ["HttpSpeaker"]
@@ -131,17 +139,22 @@ class HttpSpeaker:
         return Call("POST", path, headers, body, _result)
 
     def infer_plainly(
-        self, plan: Plan, number: int, named: Mapping[str, np.ndarray[Any, Any]]
+        self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool
     ) -> Call | None:
         """As infer, for numeric arrays and no extras; None: not for these arrays."""
-        key = signature(named)
+        key = signature(named, is_sample)
         if key is None:
             return None
         made = plan.requests.get(key)
         if made is None:
-            made = self._made_plainly(plan, named)
+            if is_sample:
+                read: Any = functools.partial(_sample, plan.model_name)
+                made = (self._made_plainly(plan, with_batch(named)), read)
+            else:
+                made = (self._made_plainly(plan, named), _result)
             plan.remember(key, made)
-        return Call("POST", "", {}, (), _result, made.write(number, named.values()))
+        form, read = made
+        return Call("POST", "", self.headers, (), read, form.write(number, named.values()))
 
     def _made_plainly(
         self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]]
@@ -305,7 +318,12 @@ _MAX_KNOWN = 256
 _MAX_KEY_BYTES = 4096
 
 
-def _result(reply: Reply) -> Result:
+def _sample(model: str, reply: Reply) -> Result:
+    """As _result, of a sample: outputs have no batch dimension."""
+    return _result(reply, model)
+
+
+def _result(reply: Reply, sample_of: str | None = None) -> Result:
     headers = reply.headers
     is_plain = reply.status == 200 and "content-encoding" not in headers
     body = reply.body if is_plain else _checked(reply)
@@ -313,12 +331,14 @@ def _result(reply: Reply) -> Result:
     end = len(body)
     if length is not None and length.isdigit():
         end = min(int(length[:15]), end)
-    if end > _MAX_KEY_BYTES:
-        return _parsed_result(body, end)
-    outputs = _plain.read_http(body, end, _KNOWN)
-    if outputs is not None:
-        return Result(outputs, {})
-    return _parsed_result(body, end, _plain.http_key(body, end))
+    key = None
+    if end <= _MAX_KEY_BYTES:
+        outputs = _plain.read_http(body, end, _KNOWN, sample_of is not None)
+        if outputs is not None:
+            return Result(outputs, {})
+        key = _plain.http_key(body, end)
+    result = _parsed_result(body, end, key)
+    return result if sample_of is None else result.without_batch(sample_of)
 
 
 def _remember(key: bytes, head: dict[str, Any], outputs: dict[str, Any]) -> None:

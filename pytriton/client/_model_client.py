@@ -13,10 +13,8 @@ from pytriton.client._base import (
     Options,
     Parameters,
     make_speaker,
-    with_batch,
-    without_batch,
 )
-from pytriton.client._call import Deadline, Result
+from pytriton.client._call import Call, Deadline, Result
 from pytriton.client._server_client import ServerClient
 from pytriton.client._steps import run_steps
 from pytriton.client.exceptions import (
@@ -244,10 +242,8 @@ class ModelClient(BaseModelClient):
         self._check_arguments(inputs, named_inputs, parameters, headers)
         config = self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
-        if not config.batching:
-            return self._infer(config, named, parameters, headers, outputs).outputs
-        result = self._infer(config, with_batch(named), parameters, headers, outputs)
-        return without_batch(result.outputs, self._model_name)
+        call = self._infer_call(config, named, parameters, headers, outputs, config.batching)
+        return self._infer(call).outputs
 
     def infer_batch(
         self,
@@ -277,7 +273,7 @@ class ModelClient(BaseModelClient):
         config = self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
-        return self._infer(config, named, parameters, headers, outputs).outputs
+        return self._infer(self._infer_call(config, named, parameters, headers, outputs)).outputs
 
     def _prepare(self) -> None:
         """Waits for the model if that is wanted, and reads its configuration if it is unknown."""
@@ -302,19 +298,10 @@ class ModelClient(BaseModelClient):
         assert config is not None
         return config
 
-    def _infer(
-        self,
-        config: TritonModelConfig,
-        named: Mapping[str, Any],
-        parameters: Parameters,
-        headers: Parameters,
-        outputs: Mapping[str, Any] | None = None,
-    ) -> Result:
+    def _infer(self, call: Call) -> Result:
         client = self._open()
-        deadline = Deadline(self._inference_timeout_s)
-        call = self._infer_call(config, named, parameters, headers, outputs)
         try:
-            result: Result = client.transport.call(call, deadline)
+            result: Result = client.transport.call(call, Deadline(self._inference_timeout_s))
             return result
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)

@@ -11,7 +11,16 @@ import numpy as np
 from pytriton import _codec, _plain
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
-__all__ = ["array_of", "array_of_list", "contents_of", "places_of", "signature", "wire_type"]
+__all__ = [
+    "array_of",
+    "array_of_list",
+    "contents_of",
+    "places_of",
+    "signature",
+    "wire_type",
+    "with_batch",
+    "without_batch",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -62,9 +71,40 @@ def wire_type(array: Array, name: str) -> str:
     raise RuntimeError(f"Numpy array for '{name}' input has dtype {dtype}, which is not supported.")
 
 
-def signature(named: Mapping[str, Any]) -> Any:
-    """What tells plain requests apart: names, types and shapes; None: these need more care."""
-    return _plain.signature(named, _NAMES)
+def signature(named: dict[str, Any], is_sample: bool) -> Any:
+    """What tells plain requests apart: names, types and shapes; None: these need more care.
+
+    Args:
+        named: Inputs by name.
+        is_sample: They are to get a batch dimension.
+    """
+    return _plain.signature(named, _NAMES, is_sample)
+
+
+def with_batch(named: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch of one of each input: arrays `[...]` become `[1, ...]`."""
+    return {
+        name: value[np.newaxis] if isinstance(value, np.ndarray) else value
+        for name, value in named.items()
+    }
+
+
+def without_batch(outputs: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The first item of each output: arrays `[batch, ...]` become `[...]`.
+
+    Args:
+        outputs: Arrays by name; None: that one is in a region.
+        model: Its name, for the message.
+
+    Raises:
+        PyTritonClientInferenceServerError: An output has none.
+    """
+    try:
+        return {key: None if value is None else value[0] for key, value in outputs.items()}
+    except IndexError:
+        raise PyTritonClientInferenceServerError(
+            f"expected outputs of model {model} with a batch dimension of 1"
+        ) from None
 
 
 def places_of(outputs: Mapping[str, Any], datatypes: Sequence[str]) -> list[Any] | None:

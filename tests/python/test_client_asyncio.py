@@ -32,7 +32,8 @@ def url(serve, protocol):
 
 
 def watches() -> int:
-    """Descriptors of this process that watch others."""
+    """Descriptors of this process that watch others; without what earlier tests have left."""
+    gc.collect()
     found = 0
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # that of the listing itself has gone
@@ -68,7 +69,7 @@ def test_a_closed_client_watches_nothing(url):
         for _ in range(3):
             async with AsyncioModelClient(url, "M") as client:
                 await ask_some(client)
-        assert watches() == before
+        assert watches() <= before
         async with AsyncioModelClient(url, "M") as client:  # the number of a descriptor comes again
             await ask_some(client)
 
@@ -86,7 +87,7 @@ def test_a_client_dropped_in_another_thread_watches_nothing(url):
             gc.collect()
 
         await asyncio.get_running_loop().run_in_executor(None, drop)
-        while watches() != before:
+        while watches() > before:
             await asyncio.sleep(0)
         async with AsyncioModelClient(url, "M") as client:
             await ask_some(client)
@@ -110,4 +111,4 @@ def test_a_client_that_outlives_its_loop_watches_nothing(url, is_closed):
         thread.join()
     clients.clear()
     gc.collect()
-    assert watches() == before
+    assert watches() <= before

@@ -14,6 +14,7 @@ from tritonclient.grpc import service_pb2
 from pytriton import _plain
 from pytriton.client import _grpc, _http
 from pytriton.client._call import Plan, Reply
+from pytriton.client._tensors import wire_type
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
 FUZZ = settings(max_examples=300, deadline=None)
@@ -25,9 +26,9 @@ LARGE = {"x": np.arange(20_000, dtype=np.int64)}
 @pytest.mark.parametrize("number", [0, 9, 10, 12345, (1 << 64) - 1])
 def test_http_requests_say_their_lengths_their_id_and_their_tensors(named, number):
     speaker = _http.HttpSpeaker({"x-%s": "100%"}, "host:1")
-    plan = Plan("m", "2", ["y"])
+    plan = Plan("m", "2", [], ["y"])
     for _ in range(2):  # made, then known
-        call = speaker.infer_plainly(plan, number, named)
+        call = speaker.infer_plainly(plan, number, named, False)
         head, _, body = b"".join(bytes(part) for part in call.whole).partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         assert lines[0] == "POST /v2/models/m/versions/2/infer HTTP/1.1"
@@ -46,9 +47,10 @@ def test_http_requests_say_their_lengths_their_id_and_their_tensors(named, numbe
 @pytest.mark.parametrize("number", [0, 12345, (1 << 64) - 1])
 def test_grpc_requests_say_the_same_as_the_careful_ones(named, number):
     speaker = _grpc.GrpcSpeaker({})
-    plan = Plan("m", "2", ["y"])
+    plan = Plan("m", "2", [], ["y"])
     for _ in range(2):
-        body = b"".join(bytes(part) for part in speaker.infer_plainly(plan, number, named).body)
+        call = speaker.infer_plainly(plan, number, named, False)
+        body = b"".join(bytes(part) for part in call.body)
         assert int.from_bytes(body[1:5], "big") == len(body) - 5
         request = service_pb2.ModelInferRequest.FromString(body[5:])
         assert (request.model_name, request.model_version) == ("m", "2")
@@ -83,7 +85,7 @@ def test_forms_take_only_the_arrays_they_were_made_for():
 )
 def test_what_is_not_plain_is_left_to_the_careful_way(array):
     for speaker in (_http.HttpSpeaker({}), _grpc.GrpcSpeaker({})):
-        assert speaker.infer_plainly(Plan("m", "", []), 1, {"x": array}) is None
+        assert speaker.infer_plainly(Plan("m", "", [], []), 1, {"x": array}, False) is None
 
 
 RESPONSE = service_pb2.ModelInferResponse(
@@ -134,7 +136,7 @@ def changed(draw, data: bytes):
 def test_grpc_answers_are_read_as_with_care(data, shift):
     _grpc._plain_result(Reply(0, {}, RESPONSE))
     data = np.frombuffer(bytes(shift) + data, np.uint8)[shift:]
-    quick = _plain.read_grpc(data, _grpc._KNOWN)
+    quick = _plain.read_grpc(data, _grpc._KNOWN, False)
     if quick is not None:
         assert same(quick, _grpc._result(Reply(0, {}, data)).outputs)
 
@@ -146,7 +148,7 @@ def test_http_answers_are_read_as_with_care(data, shift, more):
     _http._result(Reply(200, fields, HEAD + b"12345678abc"))
     data = np.frombuffer(bytes(shift) + data, np.uint8)[shift:]
     end = min(len(HEAD) + more, len(data))
-    quick = _plain.read_http(data, end, _http._KNOWN)
+    quick = _plain.read_http(data, end, _http._KNOWN, False)
     if quick is not None:
         assert same(quick, _http._parsed_result(data, end).outputs)
 
@@ -157,13 +159,13 @@ def test_answers_like_one_that_came_before_are_known():
         fields = {"inference-header-content-length": str(len(head))}
         body = head + b"87654321cba"
         careful = _http._result(Reply(200, fields, body)).outputs
-        assert same(_plain.read_http(body, len(head), _http._KNOWN), careful)
+        assert same(_plain.read_http(body, len(head), _http._KNOWN, False), careful)
     _grpc._plain_result(Reply(0, {}, RESPONSE))
     other = service_pb2.ModelInferResponse.FromString(RESPONSE)
     other.id = "1234567"
     other.raw_output_contents[:] = [b"87654321", b"cba"]
     data = other.SerializeToString()
-    quick = _plain.read_grpc(data, _grpc._KNOWN)
+    quick = _plain.read_grpc(data, _grpc._KNOWN, False)
     assert same(quick, _grpc._result(Reply(0, {}, data)).outputs)
 
 
@@ -174,7 +176,68 @@ def test_answers_with_parameters_or_other_sizes_need_care():
     assert _plain.grpc_key(other.SerializeToString()) is None
     short = service_pb2.ModelInferResponse.FromString(RESPONSE)
     short.raw_output_contents[1] = b"ab"
-    assert _plain.read_grpc(short.SerializeToString(), _grpc._KNOWN) is None
+    assert _plain.read_grpc(short.SerializeToString(), _grpc._KNOWN, False) is None
     with contextlib.suppress(PyTritonClientInferenceServerError):
         _grpc._plain_result(Reply(0, {}, short.SerializeToString()))
         pytest.fail("a tensor shorter than its shape was accepted")
+
+
+SAMPLES = {
+    "y": np.float32([[1, 2]]),
+    "n": np.int64([5]),  # of a sample a number
+    "z": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),  # of more than one the first
+}
+
+
+def answer_over_http(arrays: dict) -> Reply:
+    described = [
+        {
+            "name": name,
+            "datatype": wire_type(array, name),
+            "shape": list(array.shape),
+            "parameters": {"binary_data_size": array.nbytes},
+        }
+        for name, array in arrays.items()
+    ]
+    head = json.dumps({"model_name": "m", "model_version": "1", "outputs": described}).encode()
+    body = head + b"".join(array.tobytes() for array in arrays.values())
+    return Reply(200, {"inference-header-content-length": str(len(head))}, body)
+
+
+def answer_over_grpc(arrays: dict) -> Reply:
+    response = service_pb2.ModelInferResponse(model_name="m", model_version="1")
+    for name, array in arrays.items():
+        response.outputs.add(name=name, datatype=wire_type(array, name), shape=array.shape)
+        response.raw_output_contents.append(array.tobytes())
+    return Reply(0, {}, response.SerializeToString())
+
+
+BOTH = pytest.mark.parametrize(
+    ("speaker", "answer"),
+    [(_http.HttpSpeaker({}), answer_over_http), (_grpc.GrpcSpeaker({}), answer_over_grpc)],
+)
+
+
+@BOTH
+def test_samples_get_a_batch_dimension_and_their_outputs_have_none(speaker, answer):
+    samples = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(4, np.uint8)}
+    batches = {name: array[np.newaxis] for name, array in samples.items()}
+    plan = Plan("m", "", [], list(SAMPLES))
+    for _ in range(2):  # made and read with care, then known
+        call = speaker.infer_plainly(plan, 7, samples, True)
+        other = speaker.infer_plainly(plan, 7, batches, False)
+        assert (call.whole, call.body) == (other.whole, other.body)
+        outputs = call.read(answer(SAMPLES)).outputs
+        assert same(outputs, {name: array[0] for name, array in SAMPLES.items()})
+        assert type(outputs["n"]) is np.int64
+        assert same(other.read(answer(SAMPLES)).outputs, SAMPLES)
+    alike = speaker.infer_plainly(plan, 7, samples, False)  # as a batch it is another request
+    assert (alike.whole, alike.body) != (call.whole, call.body)
+
+
+@BOTH
+def test_outputs_of_samples_must_have_a_batch_dimension(speaker, answer):
+    call = speaker.infer_plainly(Plan("m", "", [], ["y"]), 7, {"a": np.zeros(2)}, True)
+    for _ in range(2):
+        with pytest.raises(PyTritonClientInferenceServerError, match="model m with a batch dim"):
+            call.read(answer({"y": np.array(1.5)}))
