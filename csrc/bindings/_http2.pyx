@@ -12,6 +12,7 @@ Owner rule: a stream keeps nothing alive; the session keeps its open streams.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.string cimport memcmp
 
 from nghttp2 cimport *
 
@@ -25,7 +26,21 @@ cdef int WINDOW = (1 << 31) - 1  # bytes the server may send ahead: it owes us n
 cdef uint32_t MAX_FRAME = 1 << 20  # of a received frame
 cdef Py_ssize_t MAX_TEXT = 64 << 10  # bytes of header fields that are kept of a stream
 
+cdef Py_ssize_t MAX_KEPT_FIELDS = 16
+
 include "http2_stream.pxi"
+
+
+cdef struct bytes_of:
+    const char* start
+    size_t size
+
+
+cdef bint is_same(bytes kept, bytes_of given) noexcept:
+    return (
+        PyBytes_GET_SIZE(kept) == <Py_ssize_t>given.size
+        and memcmp(PyBytes_AS_STRING(kept), given.start, given.size) == 0
+    )
 
 
 cdef class Http2Session:
@@ -47,6 +62,7 @@ cdef class Http2Session:
     cdef list _parts  # buffers to send
     cdef Py_ssize_t _produced  # bytes in them
     cdef dict _streams
+    cdef list _last_fields  # of streams, by their place: servers repeat themselves
     cdef object _error  # what a callback could not raise
     cdef readonly list touched
     cdef readonly bint is_usable
@@ -59,6 +75,7 @@ cdef class Http2Session:
         self._head = self._scratch[:HEAD]
         self._parts = []
         self._streams = {}
+        self._last_fields = []
         self.touched = []
         self.is_usable = True
         check(nghttp2_session_callbacks_new(&callbacks))
@@ -96,7 +113,8 @@ cdef class Http2Session:
         """Opens a call.
 
         Args:
-            fields: Header fields as (name, value) in bytes, those with ":" first.
+            fields: Header fields as (name, value) in bytes, those with ":" first, names in lower
+                case.
             body: Buffers with framed messages; they must not change until they are sent.
             ends: Whether this is the whole body.
 
@@ -118,8 +136,9 @@ cdef class Http2Session:
             pairs[i].namelen = PyBytes_GET_SIZE(name)
             pairs[i].value = <uint8_t*>PyBytes_AS_STRING(value)
             pairs[i].valuelen = PyBytes_GET_SIZE(value)
-            pairs[i].flags = NGHTTP2_NV_FLAG_NONE
-        stream.add(list(body))
+            pairs[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
+        stream._sent_fields = tuple(fields)
+        stream.add(body)
         stream._ends = ends
         provider.source.ptr = <void*>stream
         provider.read_callback = on_read
@@ -211,6 +230,20 @@ cdef class Http2Session:
         self.is_usable = False
         if self._streams:
             raise ValueError("the server closed the connection within a call")
+
+    cdef tuple field(self, Py_ssize_t place, bytes_of name, bytes_of value):
+        """The field of a stream at that place; mostly the one that another stream had there."""
+        cdef tuple found
+        if place < len(self._last_fields):
+            found = self._last_fields[place]
+            if is_same(<bytes>found[0], name) and is_same(<bytes>found[1], value):
+                return found
+        found = (name.start[:name.size], value.start[:value.size])
+        if place < len(self._last_fields):
+            self._last_fields[place] = found
+        elif place < MAX_KEPT_FIELDS:
+            self._last_fields.append(found)
+        return found
 
     cdef int _raise_kept(self) except -1:
         if self._error is not None:
@@ -320,7 +353,16 @@ cdef int on_header(
     stream._text += name_size + value_size
     if stream._text > MAX_TEXT:
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
-    stream.fields[(<const char*>name)[:name_size]] = (<const char*>value)[:value_size]
+    cdef bytes_of names, values
+    names.start, names.size = <const char*>name, name_size
+    values.start, values.size = <const char*>value, value_size
+    try:
+        pair = (<Http2Session>user).field(stream._field_count, names, values)
+        stream._field_count += 1
+        stream.fields[pair[0]] = pair[1]
+    except BaseException as error:
+        (<Http2Session>user)._error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
     return 0
 
 

@@ -1,6 +1,7 @@
 """Http2Stream, a part of _http2.pyx: what of one call is still to be sent, what of it has come."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
@@ -13,7 +14,8 @@ cdef class Http2Stream:
     """One gRPC call.
 
     Attributes:
-        messages: Complete messages received and not taken yet: arrays of uint8.
+        messages: Complete messages received and not taken yet, as (flag, bytes): large ones are
+            arrays of uint8, small ones bytearrays.
         fields: Header fields and trailers, names and values as bytes.
         is_closed: Nothing more will come.
         error: HTTP/2's error code; meaningful when closed.
@@ -31,6 +33,8 @@ cdef class Http2Stream:
     cdef list _body  # bytes, and memoryviews of bytes, that are not sent completely
     cdef Py_ssize_t _sent  # bytes of the first
     cdef bint _ends  # no more body will be given
+    cdef tuple _sent_fields  # nghttp2 refers to their bytes until they are sent
+    cdef Py_ssize_t _field_count  # fields received, repeated ones as well
     cdef uint8_t _lead[5]  # of the message that is received: flag and length
     cdef Py_ssize_t _lead_filled
     cdef object _message
@@ -42,7 +46,15 @@ cdef class Http2Stream:
         self.fields = {}
         self._body = []
 
-    cdef int add(self, list body) except -1:
+    @property
+    def answer(self):
+        """The message of a call that went well with one; None: it is to be looked at with care."""
+        if not self.is_closed or self.error or len(self.messages) != 1:
+            return None
+        flag, message = self.messages[0]
+        return None if flag or self.fields.get(b"grpc-status") != b"0" else message
+
+    cdef int add(self, body) except -1:
         """Adds to the body that is sent."""
         for part in body:
             if type(part) is not bytes or len(part) >= JOIN_BELOW:
@@ -99,7 +111,10 @@ cdef class Http2Stream:
                 if self._lead_filled == 5:
                     length = (<uint64_t>self._lead[1] << 24) | (<uint64_t>self._lead[2] << 16)
                     length |= (<uint64_t>self._lead[3] << 8) | self._lead[4]
-                    self._message = np.empty(length, np.uint8)
+                    if length < JOIN_BELOW:
+                        self._message = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>length)
+                    else:
+                        self._message = np.empty(length, np.uint8)
                     self._left = length
                     if length:
                         view = self._message

@@ -34,7 +34,8 @@ cdef extern from "nghttp2/nghttp2.h":
     enum:
         NGHTTP2_FLAG_NONE
         NGHTTP2_FLAG_PADDED
-        NGHTTP2_NV_FLAG_NONE
+        NGHTTP2_NV_FLAG_NO_COPY_NAME
+        NGHTTP2_NV_FLAG_NO_COPY_VALUE
         NGHTTP2_DATA_FLAG_EOF
         NGHTTP2_DATA_FLAG_NO_COPY
         NGHTTP2_DATA

@@ -18,7 +18,6 @@ from pytriton.client._wire import (
     grpc_message,
     grpc_reply,
     http_head,
-    was_refused,
 )
 
 __all__ = ["Transport"]
@@ -216,8 +215,6 @@ class Transport:
             connection.receive(session, deadline)
             self._flush(link, session, deadline)
         session.touched.clear()
-        if was_refused(stream):
-            raise Unprocessed("the server takes no more calls on this connection")
         return grpc_reply(stream)
 
     @staticmethod

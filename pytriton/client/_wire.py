@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 from urllib.parse import unquote
 
-from pytriton.client._call import Call, Deadline, Reply
+from pytriton.client._call import Call, Deadline, Reply, Unprocessed
 from pytriton.client._grpc import STATUS_NAMES
 from pytriton.client._url import TritonUrl
 
@@ -17,7 +17,6 @@ __all__ = [
     "grpc_message",
     "grpc_reply",
     "http_head",
-    "was_refused",
 ]
 
 _MAX_UNZIPPED = 1 << 31  # bytes; a small message may not become any size
@@ -113,7 +112,7 @@ def grpc_message(stream: Any, received: tuple[int, Any]) -> Any:
     return plain
 
 
-def was_refused(stream: Any) -> bool:
+def _was_refused(stream: Any) -> bool:
     """The server has not begun with a stream that is closed: RFC 9113, section 8.7.
 
     A stream behind the last one that a GOAWAY names counts as well: nghttp2 closes it so.
@@ -125,8 +124,15 @@ def grpc_reply(stream: Any, needs_message: bool = True) -> Reply:
     """What a closed stream says.
 
     Raises:
+        Unprocessed: The server has not begun with the call.
         ValueError: It claims success without a message.
     """
+    if needs_message:
+        answer = stream.answer
+        if answer is not None:
+            return Reply(0, {}, answer)
+        if _was_refused(stream):
+            raise Unprocessed("the server takes no more calls on this connection")
     fields = stream.fields
     status = fields.get(b"grpc-status")
     if status == b"0" and needs_message and len(stream.messages) == 1:

@@ -1,10 +1,11 @@
-"""Http2Session with large messages: in place both ways, whatever the frames are."""
+"""Http2Session: large messages in place, header fields, and what an answer is."""
 
 from __future__ import annotations
 
 import struct
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,3 +145,88 @@ def test_large_messages_are_received_where_they_stay():
     assert bytes(received) == message
     in_place = [buffer for buffer in buffers if np.shares_memory(buffer, received)]
     assert sum(len(buffer) for buffer in in_place) > 900_000
+
+
+def headers(stream: int, flags: int, fields: list[tuple[bytes, bytes]]) -> bytes:
+    literals = [
+        b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in fields
+    ]
+    return frame(HEADERS, 4 | flags, stream, b"".join(literals))
+
+
+FIELD = st.tuples(
+    st.sampled_from([b"a", b"b", b"grpc-status"]), st.sampled_from([b"", b"0", b"01"])
+)
+FIELDS_OF_ONE = st.lists(FIELD, max_size=20)
+
+
+@given(st.lists(st.tuples(FIELDS_OF_ONE, FIELDS_OF_ONE), min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_fields_of_a_stream_are_its_own_however_alike_others_are(answers):
+    session = _http2.Http2Session()
+    feed(session, HELLO, 1 << 30)
+    for head, trailers in answers:
+        stream = session.request(FIELDS, [b"body"], True)
+        session.take_output()
+        data = headers(stream.id, 0, [(b":status", b"200"), *head])
+        feed(session, data + headers(stream.id, END_STREAM, trailers), 1 << 30)
+        assert stream.is_closed
+        assert stream.fields == dict([(b":status", b"200"), *head, *trailers])
+
+
+def blocks_of(output: bytes) -> list[bytes]:
+    """Header blocks in what a session sent."""
+    found = []
+    at = len(PREFACE)
+    while at < len(output):
+        size = int.from_bytes(output[at : at + 3], "big")
+        if output[at + 3] == HEADERS:
+            found.append(output[at + 9 : at + 9 + size])
+        at += 9 + size
+    return found
+
+
+def test_fields_are_sent_though_nobody_else_keeps_them():
+    sent = []
+    for is_at_once in (True, False):
+        session = _http2.Http2Session()
+        output = []
+        for number in range(50):
+            fields = [*FIELDS, (b"name-%d" % number, b"value of %d" % number)]
+            session.request(fields, [b"body"], True)
+            del fields
+            if is_at_once:
+                output += session.take_output()
+        rubbish = [b"rubbish %d" % number for number in range(500)]
+        output += session.take_output()
+        sent.append(blocks_of(b"".join(output)))
+        assert len(rubbish) == 500
+    assert len(sent[0]) == 50
+    assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize(
+    ("messages", "trailers", "answer"),
+    [
+        ([(0, b"abc")], [(b"grpc-status", b"0")], b"abc"),
+        ([(0, b"")], [(b"grpc-status", b"0")], b""),
+        ([(1, b"abc")], [(b"grpc-status", b"0")], None),  # compressed
+        ([(0, b"abc"), (0, b"d")], [(b"grpc-status", b"0")], None),
+        ([], [(b"grpc-status", b"0")], None),
+        ([(0, b"abc")], [(b"grpc-status", b"13")], None),
+        ([(0, b"abc")], [(b"x", b"y")], None),
+        ([(0, b"abc")], None, None),  # not closed
+    ],
+)
+def test_an_answer_is_one_message_of_a_call_that_went_well(messages, trailers, answer):
+    session = _http2.Http2Session()
+    feed(session, HELLO, 1 << 30)
+    stream = session.request(FIELDS, [b"body"], True)
+    session.take_output()
+    data = headers(1, 0, [(b":status", b"200")])
+    for flag, message in messages:
+        data += frame(DATA, 0, 1, struct.pack(">BI", flag, len(message)) + message)
+    if trailers is not None:
+        data += headers(1, END_STREAM, trailers)
+    feed(session, data, 1 << 30)
+    assert stream.answer == answer
