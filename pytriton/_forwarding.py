@@ -16,7 +16,7 @@ from pytriton._remote_models import Place
 from pytriton.client._aio_transport import AioTransport
 from pytriton.client._base import input_tensor
 from pytriton.client._call import Deadline, InferRequest, InferTensor
-from pytriton.client._grpc import GrpcSpeaker, stream_result
+from pytriton.client._grpc import GrpcSpeaker, stream_outputs
 from pytriton.client._server_client import ServerClient
 from pytriton.client._url import TritonUrl
 from pytriton.client.exceptions import PyTritonClientError, PyTritonClientInferenceServerError
@@ -129,7 +129,7 @@ class Forwarder:
 
     async def _answer_one(self, request: Request) -> dict[str, Any]:
         call = self._speaker.infer(self._message(request))
-        outputs: dict[str, Any] = (await self._transport.call(call, _NO_DEADLINE)).outputs
+        outputs: dict[str, Any] = await self._transport.call(call, _NO_DEADLINE)
         return outputs
 
     async def stream(self, requests: list[Request]) -> AsyncIterator[list[dict[str, Any]]]:
@@ -138,9 +138,9 @@ class Forwarder:
         messages: Any = self._transport.stream(call, math.inf)
         try:
             async for message in messages:
-                result = stream_result(message)
-                if result is not None and result.outputs:
-                    yield [result.outputs]
+                outputs = stream_outputs(message)
+                if outputs:
+                    yield [outputs]
         finally:
             await messages.aclose()
 

@@ -19,6 +19,7 @@ import numpy as np
 
 cdef object ndarray = np.ndarray
 cdef Py_ssize_t JOIN_BELOW = 16 << 10  # bytes; smaller tensors are sent in one piece with the head
+cdef Py_ssize_t MAX_KEY = 4096  # bytes; answers with longer descriptions are not kept
 cdef enum:
     DIGITS = 20  # of the longest number
 
@@ -254,11 +255,15 @@ cdef bytes http_key_in(Py_buffer* view, Py_ssize_t end):
     if not 0 <= end <= view.len:
         raise ValueError(f"expected {end} bytes of JSON, got {view.len} bytes")
     cdef Py_ssize_t start = id_end(<const uint8_t*>view.buf, end)
+    if end - start > MAX_KEY:
+        return None
     return PyBytes_FromStringAndSize(<const char*>view.buf + start, end - start)
 
 
 def http_key(data not None, Py_ssize_t end):
     """By what a body of an HTTP answer is looked up: its JSON, which ends at `end`.
+
+    None: it is too long to be kept.
 
     Raises:
         ValueError: The body is shorter.
@@ -271,7 +276,7 @@ def http_key(data not None, Py_ssize_t end):
         PyBuffer_Release(&view)
 
 
-def read_http(data not None, Py_ssize_t end, dict known not None, bint is_sample):
+cpdef read_http(data, Py_ssize_t end, dict known, bint is_sample):
     """The outputs of a body that came before.
 
     Args:
@@ -292,7 +297,8 @@ def read_http(data not None, Py_ssize_t end, dict known not None, bint is_sample
     cdef dict outputs = {}
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
-        places = known.get(http_key_in(&view, end))
+        key = http_key_in(&view, end)
+        places = None if key is None else known.get(key)
         if places is None:
             return None
         for place in <list>places:
@@ -355,11 +361,13 @@ cdef bytes grpc_key_in(Py_buffer* view, Parts* parts):
     if not find_parts(<const uint8_t*>view.buf, view.len, parts):
         return None
     cdef Py_ssize_t size = parts.outputs_end - parts.outputs
+    if size > MAX_KEY:
+        return None
     return PyBytes_FromStringAndSize(<const char*>view.buf + parts.outputs, size)
 
 
 def grpc_key(data not None):
-    """By what a ModelInferResponse is looked up: its fields `outputs`; None: it is not plain."""
+    """By what a ModelInferResponse is looked up: its fields `outputs`; None: not plain, or long."""
     cdef Py_buffer view
     cdef Parts parts
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
@@ -369,7 +377,7 @@ def grpc_key(data not None):
         PyBuffer_Release(&view)
 
 
-def read_grpc(data not None, dict known not None, bint is_sample):
+cpdef read_grpc(data, dict known, bint is_sample):
     """As read_http, of a ModelInferResponse; known: what places_of gave, by grpc_key."""
     cdef const uint8_t* base
     cdef Py_buffer view
@@ -392,3 +400,58 @@ def read_grpc(data not None, dict known not None, bint is_sample):
         return outputs
     finally:
         PyBuffer_Release(&view)
+
+
+cpdef Py_ssize_t http_end(dict headers, body) except -1:
+    """Where the JSON of an HTTP answer's body ends, which is maybe all of it."""
+    cdef Py_ssize_t end = len(body)
+    length = headers.get("inference-header-content-length")
+    if length is not None and length.isdigit() and len(length) < 15:
+        return min(<Py_ssize_t>int(length), end)
+    return end
+
+
+cdef class Reader:
+    """Makes outputs of the replies to inferences: quickly of those that are like earlier ones.
+
+    A reply is a tuple: status, headers, body, message.
+    """
+
+    cdef dict _known
+    cdef bint _is_sample
+    cdef object _careful
+
+    def __init__(self, dict known not None, bint is_sample, careful not None):
+        """Keeps the arguments.
+
+        Args:
+            known: What places_of gave, by the key of an answer.
+            is_sample: The outputs lose their batch dimension.
+            careful: Takes replies that are not known or no good, and adds to the known ones.
+        """
+        self._known, self._is_sample, self._careful = known, is_sample, careful
+
+
+cdef class HttpReader(Reader):
+    """Reads bodies of HTTP, whose keys are http_key's."""
+
+    def __call__(self, reply not None):
+        """The outputs of a reply."""
+        headers, body = reply[1], reply[2]
+        if reply[0] == 200 and "content-encoding" not in headers:
+            outputs = read_http(body, http_end(headers, body), self._known, self._is_sample)
+            if outputs is not None:
+                return outputs
+        return self._careful(reply)
+
+
+cdef class GrpcReader(Reader):
+    """Reads messages of gRPC, whose keys are grpc_key's."""
+
+    def __call__(self, reply not None):
+        """The outputs of a reply."""
+        if reply[0] == 0:
+            outputs = read_grpc(reply[2], self._known, self._is_sample)
+            if outputs is not None:
+                return outputs
+        return self._careful(reply)

@@ -11,8 +11,8 @@ import math
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, NoReturn
 
 from pytriton.client._aio_links import GrpcLink, HttpLink, Watch, end
 from pytriton.client._call import Call, Deadline, Reply, Unprocessed, retry_pause
@@ -25,7 +25,6 @@ from pytriton.client._wire import (
     grpc_message,
     grpc_reply,
     http_head,
-    was_refused,
 )
 
 __all__ = ["AioTransport"]
@@ -69,6 +68,15 @@ class _Alarms:
             del self._waiting[seconds]
 
 
+def _fail(error: Exception) -> NoReturn:
+    """Raises what callers expect of a call that ended so."""
+    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+        raise TimeoutError("timed out") from None
+    if isinstance(error, ValueError):
+        raise ConnectionError(str(error)) from error
+    raise error
+
+
 class AioTransport:
     """Carries calls to one server. Belongs to one event loop; any number of tasks may call."""
 
@@ -80,6 +88,7 @@ class AioTransport:
             tls: The caller's context for https and grpcs; None: verify by the system's authorities.
         """
         self.url = url
+        self._is_grpc = url.is_grpc
         self._tls = tls_context(url, tls)
         self._resolver = Resolver(url)
         self._idle: list[HttpLink] = []
@@ -102,34 +111,30 @@ class AioTransport:
             link.fail(ConnectionError("the client is closed"))
         await asyncio.sleep(0)  # let the transports see it
 
-    async def call(self, call: Call, deadline: Deadline) -> Any:
+    def call(self, call: Call, deadline: Deadline) -> Coroutine[Any, Any, Any]:
         """Sends a call and reads its answer; again, if the server has not begun with it.
 
         Args:
             call: What to send.
             deadline: Bounds everything, from connecting on.
 
+        Returns:
+            What the call reads, to be awaited.
+
         Raises:
             TimeoutError: There was no answer in time.
             OSError: The server can't be reached, or broke the connection.
             PyTritonClientInferenceServerError: It answered with an error.
         """
-        if self._is_closed:
-            raise ConnectionError("the client is closed")
-        carry = self._grpc if self.url.is_grpc else self._http
-        retries = 0
-        while True:
-            try:
-                reply = await carry(call, deadline)
-            except Unprocessed as error:
-                await asyncio.sleep(retry_pause(error, retries, deadline))
-                retries += 1
-            except (asyncio.TimeoutError, TimeoutError):
-                raise TimeoutError("timed out") from None
-            except ValueError as error:
-                raise ConnectionError(str(error)) from error
-            else:
-                return call.read(reply)
+        return self._grpc(call, deadline) if self._is_grpc else self._http(call, deadline)
+
+    async def _again(self, error: Exception, call: Call, deadline: Deadline, retries: int) -> Any:
+        """Sends a call once more if that is allowed; else raises what callers expect."""
+        if not isinstance(error, Unprocessed):
+            _fail(error)
+        await asyncio.sleep(retry_pause(error, retries, deadline))
+        carry = self._grpc if self._is_grpc else self._http
+        return await carry(call, deadline, retries + 1)
 
     async def stream(self, call: Call, seconds: float) -> AsyncIterator[Any]:
         """Sends a call with many answers.
@@ -156,63 +161,74 @@ class AioTransport:
                 if stream.is_closed:
                     break
             call.read(grpc_reply(stream, needs_message=False))
-        except (asyncio.TimeoutError, TimeoutError):
-            raise TimeoutError("timed out") from None
-        except ValueError as error:
-            raise ConnectionError(str(error)) from error
+        except Exception as error:
+            _fail(error)
         finally:
             self._leave(link, stream)
 
-    async def _http(self, call: Call, deadline: Deadline) -> Reply:
-        link: HttpLink | None = None
-        while self._idle and link is None:
-            link = self._idle.pop()
-            if not link.is_usable:
-                link.transport.abort()
-                link = None
-        if link is None:
-            link = await self._connect(HttpLink, deadline)
-            link.read_with(self._watch)
-        self._busy.add(link)
-        session = link.session
-        is_done = False
-        try:
-            link.waiter = waiter = self._alarms.waiter(deadline)
-            session.begin()
-            link.send(call.whole or http_head(self.url, call))
-            await waiter
-            is_done = True
-            return Reply(session.status, session.headers, session.body)
-        except ConnectionError as error:
-            if session.is_untouched and call.method == "GET" and not self._is_closed:
-                raise Unprocessed(str(error)) from error
-            raise
-        finally:
-            link.waiter = None
-            self._busy.discard(link)
-            is_open = is_done and link.error is None and link.session.is_reusable
-            if is_open and len(self._idle) < _MAX_IDLE and not self._is_closed:
-                self._idle.append(link)
-            else:
-                link.transport.abort()
+    # One coroutine a call, and the future that it waits for: every layer costs.
 
-    async def _grpc(self, call: Call, deadline: Deadline) -> Reply:
-        link = self._shared
-        if link is None or not link.is_usable:
-            link = await self._grpc_link(deadline)
-        stream = link.session.request(self._fields.of(call, deadline), call.body, True)
+    async def _http(self, call: Call, deadline: Deadline, retries: int = 0) -> Any:
         try:
-            link.flush_soon()
-            while not stream.is_closed:
-                if link.error is not None:
-                    raise link.error
-                stream.user = waiter = self._alarms.waiter(deadline)
+            link = self._idle_link() or await self._http_link(deadline)
+            session = link.session
+            self._busy.add(link)
+            is_done = False
+            try:
+                link.waiter = waiter = self._alarms.waiter(deadline)
+                session.begin()
+                link.send(call.whole or http_head(self.url, call))
                 await waiter
-            if was_refused(stream):
-                raise Unprocessed("the server takes no more calls on this connection")
-            return grpc_reply(stream)
-        finally:
-            self._leave(link, stream)
+                is_done = True
+                reply = Reply(session.status, session.headers, session.body)
+            except ConnectionError as error:
+                if session.is_untouched and call.method == "GET" and not self._is_closed:
+                    raise Unprocessed(str(error)) from error
+                raise
+            finally:
+                self._put_back(link, is_done)
+        except Exception as error:
+            return await self._again(error, call, deadline, retries)
+        return call.read(reply)
+
+    async def _grpc(self, call: Call, deadline: Deadline, retries: int = 0) -> Any:
+        try:
+            link = self._shared
+            if link is None or not link.is_usable:
+                link = await self._grpc_link(deadline)
+            stream = link.session.request(self._fields.of(call, deadline), call.body, True)
+            try:
+                link.flush_soon()
+                while not stream.is_closed:
+                    if link.error is not None:
+                        raise link.error
+                    stream.user = waiter = self._alarms.waiter(deadline)
+                    await waiter
+            finally:
+                if not stream.is_closed:
+                    self._leave(link, stream)
+            reply = grpc_reply(stream)
+        except Exception as error:
+            return await self._again(error, call, deadline, retries)
+        return call.read(reply)
+
+    def _idle_link(self) -> HttpLink | None:
+        while self._idle:
+            link = self._idle.pop()
+            if link.is_usable:
+                return link
+            link.transport.abort()
+        return None
+
+    def _put_back(self, link: HttpLink, is_done: bool) -> None:
+        """A call has ended; its connection is kept if it may carry another."""
+        link.waiter = None
+        self._busy.discard(link)
+        is_open = is_done and link.error is None and link.session.is_reusable
+        if is_open and len(self._idle) < _MAX_IDLE and not self._is_closed:
+            self._idle.append(link)
+        else:
+            link.transport.abort()
 
     async def _news(self, link: GrpcLink, stream: Any, deadline: Deadline) -> None:
         """Waits until the stream has messages or has ended."""
@@ -231,6 +247,13 @@ class AioTransport:
         if not stream.is_closed and link.error is None:
             link.session.cancel(stream)
             link.flush_soon()
+
+    async def _http_link(self, deadline: Deadline) -> HttpLink:
+        if self._is_closed:
+            raise ConnectionError("the client is closed")
+        link: HttpLink = await self._connect(HttpLink, deadline)
+        link.read_with(self._watch)
+        return link
 
     async def _grpc_link(self, deadline: Deadline) -> GrpcLink:
         """The shared connection; the first caller opens it, the others wait for that."""

@@ -13,7 +13,7 @@ from pytriton.client._base import (
     Parameters,
     make_speaker,
 )
-from pytriton.client._call import Call, Deadline, Result
+from pytriton.client._call import Call, Deadline
 from pytriton.client._model_client import Outputs
 from pytriton.client._steps import run_steps_async
 from pytriton.client.asyncio_utils import AsyncioServerClient, asyncio_wait_for_model_ready
@@ -185,7 +185,7 @@ class AsyncioModelClient(BaseModelClient):
         config = self._checked_config() or await self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
         call = self._infer_call(config, named, parameters, headers, outputs, config.batching)
-        return (await self._infer(call)).outputs
+        return await self._infer(call)
 
     async def infer_batch(
         self,
@@ -215,8 +215,7 @@ class AsyncioModelClient(BaseModelClient):
         config = self._checked_config() or await self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
-        call = self._infer_call(config, named, parameters, headers, outputs)
-        return (await self._infer(call)).outputs
+        return await self._infer(self._infer_call(config, named, parameters, headers, outputs))
 
     async def _prepare(self) -> None:
         """Once, whoever needs it first: waits for the model and reads its configuration."""
@@ -244,10 +243,10 @@ class AsyncioModelClient(BaseModelClient):
         assert config is not None
         return config
 
-    async def _infer(self, call: Call) -> Result:
-        client = self._open()
+    async def _infer(self, call: Call) -> Outputs:
+        transport = self._open().transport
         try:
-            result: Result = await client.transport.call(call, Deadline(self._inference_timeout_s))
-            return result
+            found: Outputs = await transport.call(call, Deadline(self._inference_timeout_s))
+            return found
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)

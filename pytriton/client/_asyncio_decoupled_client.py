@@ -7,7 +7,7 @@ from typing import Any
 
 from pytriton.client._asyncio_client import AsyncioModelClient
 from pytriton.client._base import Parameters
-from pytriton.client._grpc import GrpcSpeaker, stream_result
+from pytriton.client._grpc import GrpcSpeaker, stream_outputs
 from pytriton.client._model_client import Outputs
 from pytriton.client._tensors import with_batch, without_batch
 from pytriton.client.exceptions import (
@@ -127,9 +127,9 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
         messages: Any = client.transport.stream(call, self._inference_timeout_s)
         try:
             async for message in messages:
-                result = stream_result(message, request.output_regions)
-                if result is not None and result.outputs:
-                    yield result.outputs
+                found = stream_outputs(message, request.output_regions)
+                if found:
+                    yield found
         except TimeoutError as error:
             raise PyTritonClientTimeoutError(
                 f"Timeout while waiting for model {self._model_name} to return next response "

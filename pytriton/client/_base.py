@@ -17,13 +17,12 @@ from pytriton.client._call import (
     InferTensor,
     Plan,
     Reply,
-    Result,
     Speaker,
 )
 from pytriton.client._grpc import GrpcSpeaker
 from pytriton.client._http import HttpSpeaker
 from pytriton.client._steps import Steps, read_config
-from pytriton.client._tensors import contents_of, wire_type, with_batch
+from pytriton.client._tensors import contents_of, wire_type, with_batch, without_batch
 from pytriton.client._url import TritonUrl
 from pytriton.client.auth import create_auth_headers
 from pytriton.client.exceptions import (
@@ -266,7 +265,7 @@ class BaseModelClient:
     ) -> Call:
         """An inference as a call. Arguments and errors as of _request.
 
-        Of a sample the inputs get a batch dimension, and the outputs of the Result have none.
+        Of a sample the inputs get a batch dimension, and the outputs have none.
         """
         if not (parameters or headers or outputs or self._options.compression) and self._is_binary:
             plan = self._planned(config)
@@ -328,8 +327,10 @@ class BaseModelClient:
         return dict(zip(self._planned(config).input_names, inputs)) if inputs else named
 
 
-def _read_sample(read: Callable[[Reply], Result], model: str, reply: Reply) -> Result:
-    return read(reply).without_batch(model)
+def _read_sample(
+    read: Callable[[Reply], dict[str, Any]], model: str, reply: Reply
+) -> dict[str, Any]:
+    return without_batch(read(reply), model)
 
 
 def _check_map(values: Any, what: str) -> None:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Protocol
 
-from pytriton.client._tensors import without_batch
-
 __all__ = [
     "Call",
     "Deadline",
@@ -16,7 +14,6 @@ __all__ = [
     "InferTensor",
     "Plan",
     "Reply",
-    "Result",
     "Speaker",
     "Unprocessed",
     "retry_pause",
@@ -197,23 +194,6 @@ class Plan:
         self.requests[key] = made
 
 
-@dataclasses.dataclass
-class Result:
-    """A response.
-
-    Attributes:
-        outputs: Arrays by name; None for an output that went into a region.
-        parameters: Response parameters.
-    """
-
-    outputs: dict[str, Any]
-    parameters: dict[str, Any]
-
-    def without_batch(self, model: str) -> Result:
-        """The response of a sample. Arguments and errors as of _tensors.without_batch."""
-        return Result(without_batch(self.outputs, model), self.parameters)
-
-
 class Speaker(Protocol):
     """What a protocol can say; every method makes a Call that reads what the comment tells."""
 
@@ -251,7 +231,7 @@ class Speaker(Protocol):
         """Reads nothing."""
 
     def infer(self, request: InferRequest) -> Call:
-        """Reads a Result."""
+        """Reads the outputs: arrays by name; None for an output that went into a region."""
 
     def infer_plainly(
         self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool

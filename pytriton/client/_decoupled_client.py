@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
 from pytriton.client._base import Parameters
-from pytriton.client._call import Result
-from pytriton.client._grpc import GrpcSpeaker, stream_result
+from pytriton.client._grpc import GrpcSpeaker, stream_outputs
 from pytriton.client._model_client import ModelClient, Outputs
 from pytriton.client._tensors import with_batch, without_batch
 from pytriton.client.exceptions import (
@@ -153,7 +152,7 @@ class DecoupledModelClient(ModelClient):
             if isinstance(error, OSError):
                 self._fail(error)
             raise
-        read = functools.partial(stream_result, regions=request.output_regions)
+        read = functools.partial(stream_outputs, regions=request.output_regions)
         return _Responses(self, messages, read, is_sample)
 
 
@@ -164,7 +163,7 @@ class _Responses(Iterator[Outputs]):
         self,
         client: DecoupledModelClient,
         messages: Iterator[Any],
-        read: Callable[[Any], Result | None],
+        read: Callable[[Any], Outputs | None],
         is_sample: bool,
     ) -> None:
         self._client = client
@@ -177,7 +176,7 @@ class _Responses(Iterator[Outputs]):
     def __next__(self) -> Outputs:
         while not self._is_over:
             try:
-                result = self._read(next(self._messages))
+                outputs = self._read(next(self._messages))
             except StopIteration:
                 break
             except (OSError, PyTritonClientInferenceServerError) as error:
@@ -186,11 +185,11 @@ class _Responses(Iterator[Outputs]):
             except BaseException:
                 self.close()
                 raise
-            if result is None or not result.outputs:
+            if not outputs:
                 continue
             if self._is_sample:
-                return without_batch(result.outputs, self._client.model_name)
-            return result.outputs
+                return without_batch(outputs, self._client.model_name)
+            return outputs
         self.close()
         raise StopIteration
 

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import numpy as np
 
 from pytriton import _infer_proto, _plain
-from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, Result
+from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply
 from pytriton.client._messages import (
     CONFIG_RESPONSE,
     CONTENTS,
@@ -28,6 +28,7 @@ from pytriton.client._tensors import (
     signature,
     wire_type,
     with_batch,
+    without_batch,
 )
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
@@ -121,14 +122,14 @@ class GrpcSpeaker:
         return self._call(method, encode_text(1, region.name), _nothing)
 
     def infer(self, request: InferRequest) -> Call:
-        """Reads a Result."""
+        """Reads outputs by name."""
         body = self.message(request)
         headers = self.headers_of(request)
         if request.compression == "gzip":
             headers["grpc-encoding"] = "gzip"
             packed = gzip.compress(b"".join(body)[5:], compresslevel=1)
             body = [struct.pack(">BI", 1, len(packed)), packed]
-        read = functools.partial(_result, regions=request.output_regions)
+        read = functools.partial(_read_carefully, regions=request.output_regions)
         return Call("POST", _SERVICE + "ModelInfer", headers, body, read)
 
     def infer_plainly(
@@ -141,10 +142,11 @@ class GrpcSpeaker:
         made = plan.requests.get(key)
         if made is None:
             if is_sample:
-                read: Any = functools.partial(_plain_sample, plan.model_name)
+                careful = functools.partial(_read_sample, plan.model_name)
+                read = _plain.GrpcReader(_KNOWN, True, careful)
                 made = (self._made_plainly(plan, with_batch(named)), read)
             else:
-                made = (self._made_plainly(plan, named), _plain_result)
+                made = (self._made_plainly(plan, named), _read)
             plan.remember(key, made)
         form, read = made
         if isinstance(form, _plain.GrpcForm):
@@ -168,7 +170,7 @@ class GrpcSpeaker:
         return _plain.GrpcForm(fields, sizes) if is_small else fields
 
     def stream(self, request: InferRequest) -> Call:
-        """A call with a stream of responses; stream_result reads each."""
+        """A call with a stream of responses; stream_outputs reads each."""
         headers = self.headers_of(request)
         return Call("POST", _SERVICE + "ModelStreamInfer", headers, self.message(request), _nothing)
 
@@ -283,43 +285,40 @@ def _config(reply: Reply) -> Any:
 # What is known of responses that came before, by the description of their outputs.
 _KNOWN: dict[bytes, list[Any]] = {}
 _MAX_KNOWN = 256
-_MAX_KEY_BYTES = 4096
 
 
-def _plain_sample(model: str, reply: Reply) -> Result:
-    """As _plain_result, of a sample: outputs have no batch dimension."""
-    return _plain_result(reply, model)
-
-
-def _plain_result(reply: Reply, sample_of: str | None = None) -> Result:
-    """As _result, in few steps when such a response came before."""
+def _read_and_remember(reply: Reply) -> dict[str, Any]:
     data = _checked(reply)
-    outputs = _plain.read_grpc(data, _KNOWN, sample_of is not None)
-    if outputs is not None:
-        return Result(outputs, {})
-    result = _result(reply)
+    outputs = _read_carefully(reply)
     key = _plain.grpc_key(data)
-    if key is not None and len(key) <= _MAX_KEY_BYTES and not result.parameters:
+    if key is not None:
         described = _infer_proto.decode_response(data, False)[1][4]
         is_plain = all(not output[3] and output[4] is None for output in described)
-        places = places_of(result.outputs, [output[1] for output in described])
+        places = places_of(outputs, [output[1] for output in described])
         if is_plain and places is not None:
             if len(_KNOWN) >= _MAX_KNOWN:
                 _KNOWN.clear()
             _KNOWN[key] = places
-    return result if sample_of is None else result.without_batch(sample_of)
+    return outputs
 
 
-def _result(reply: Reply, regions: Container[str] = ()) -> Result:
+def _read_sample(model: str, reply: Reply) -> dict[str, Any]:
+    return without_batch(_read_and_remember(reply), model)
+
+
+_read = _plain.GrpcReader(_KNOWN, False, _read_and_remember)
+
+
+def _read_carefully(reply: Reply, regions: Container[str] = ()) -> dict[str, Any]:
     data = _checked(reply)
     try:
         _, response = _infer_proto.decode_response(data, False)
     except ValueError as error:
         raise PyTritonClientInferenceServerError(f"bad response: {error}") from error
-    return _result_of(data, response, regions)
+    return _outputs_of(data, response, regions)
 
 
-def stream_result(data: Any, regions: Container[str] = ()) -> Result | None:
+def stream_outputs(data: Any, regions: Container[str] = ()) -> dict[str, Any] | None:
     """Reads one message of a stream; None: it carries nothing.
 
     Args:
@@ -335,11 +334,11 @@ def stream_result(data: Any, regions: Container[str] = ()) -> Result | None:
         raise PyTritonClientInferenceServerError(f"bad response: {problem}") from problem
     if error:
         raise PyTritonClientInferenceServerError(error)
-    return None if response is None else _result_of(data, response, regions)
+    return None if response is None else _outputs_of(data, response, regions)
 
 
-def _result_of(data: Any, response: tuple[Any, ...], regions: Container[str]) -> Result:
-    _, _, _, parameters, described, raws = response
+def _outputs_of(data: Any, response: tuple[Any, ...], regions: Container[str]) -> dict[str, Any]:
+    _, _, _, _, described, raws = response
     outputs: dict[str, Any] = {}
     spans = iter(raws)
     for name, datatype, shape, output_parameters, contents in described:
@@ -353,7 +352,7 @@ def _result_of(data: Any, response: tuple[Any, ...], regions: Container[str]) ->
             outputs[name] = array_of(data, span[0], span[1], datatype, shape)
         else:
             outputs[name] = None
-    return Result(outputs, parameters)
+    return outputs
 
 
 def _typed(contents: bytes, datatype: str, shape: tuple[int, ...]) -> Any:

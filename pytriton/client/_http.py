@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from pytriton import _plain
-from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, Result
+from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply
 from pytriton.client._tensors import (
     array_of,
     array_of_list,
@@ -22,6 +22,7 @@ from pytriton.client._tensors import (
     signature,
     wire_type,
     with_batch,
+    without_batch,
 )
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
 
@@ -114,7 +115,7 @@ class HttpSpeaker:
         return Call("POST", path, self.headers, (), _nothing)
 
     def infer(self, request: InferRequest) -> Call:
-        """Reads a Result."""
+        """Reads outputs by name."""
         contents: list[Any] = []
         inputs = [_input(tensor, request.is_binary, contents) for tensor in request.inputs]
         head: dict[str, Any] = {"id": request.request_id} if request.request_id else {}
@@ -136,7 +137,7 @@ class HttpSpeaker:
             body = [gzip.compress(b"".join(body), compresslevel=1)]
             headers["content-encoding"] = headers["accept-encoding"] = "gzip"
         path = self._path(request.model_name, request.model_version) + "/infer"
-        return Call("POST", path, headers, body, _result)
+        return Call("POST", path, headers, body, _read)
 
     def infer_plainly(
         self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool
@@ -148,10 +149,11 @@ class HttpSpeaker:
         made = plan.requests.get(key)
         if made is None:
             if is_sample:
-                read: Any = functools.partial(_sample, plan.model_name)
+                careful = functools.partial(_read_sample, plan.model_name)
+                read = _plain.HttpReader(_KNOWN, True, careful)
                 made = (self._made_plainly(plan, with_batch(named)), read)
             else:
-                made = (self._made_plainly(plan, named), _result)
+                made = (self._made_plainly(plan, named), _read)
             plan.remember(key, made)
         form, read = made
         return Call("POST", "", self.headers, (), read, form.write(number, named.values()))
@@ -315,30 +317,19 @@ def _config(reply: Reply) -> Any:
 # What is known of bodies that came before, by their JSON: servers repeat themselves.
 _KNOWN: dict[bytes, list[Any]] = {}
 _MAX_KNOWN = 256
-_MAX_KEY_BYTES = 4096
 
 
-def _sample(model: str, reply: Reply) -> Result:
-    """As _result, of a sample: outputs have no batch dimension."""
-    return _result(reply, model)
+def _read_carefully(reply: Reply) -> dict[str, Any]:
+    body = _checked(reply)
+    end = _plain.http_end(reply.headers, body)
+    return _parsed_outputs(body, end, _plain.http_key(body, end))
 
 
-def _result(reply: Reply, sample_of: str | None = None) -> Result:
-    headers = reply.headers
-    is_plain = reply.status == 200 and "content-encoding" not in headers
-    body = reply.body if is_plain else _checked(reply)
-    length = headers.get(_HEADER_LENGTH)
-    end = len(body)
-    if length is not None and length.isdigit():
-        end = min(int(length[:15]), end)
-    key = None
-    if end <= _MAX_KEY_BYTES:
-        outputs = _plain.read_http(body, end, _KNOWN, sample_of is not None)
-        if outputs is not None:
-            return Result(outputs, {})
-        key = _plain.http_key(body, end)
-    result = _parsed_result(body, end, key)
-    return result if sample_of is None else result.without_batch(sample_of)
+def _read_sample(model: str, reply: Reply) -> dict[str, Any]:
+    return without_batch(_read_carefully(reply), model)
+
+
+_read = _plain.HttpReader(_KNOWN, False, _read_carefully)
 
 
 def _remember(key: bytes, head: dict[str, Any], outputs: dict[str, Any]) -> None:
@@ -355,7 +346,7 @@ def _remember(key: bytes, head: dict[str, Any], outputs: dict[str, Any]) -> None
         _KNOWN[key] = places
 
 
-def _parsed_result(body: Any, end: int, key: bytes | None = None) -> Result:
+def _parsed_outputs(body: Any, end: int, key: bytes | None = None) -> dict[str, Any]:
     head = _parsed(memoryview(body)[:end])
     outputs: dict[str, Any] = {}
     at = end
@@ -377,7 +368,7 @@ def _parsed_result(body: Any, end: int, key: bytes | None = None) -> Result:
                 outputs[name] = None  # in a region
         if key is not None and outputs:
             _remember(key, head, outputs)
-        return Result(outputs, head.get("parameters") or {})
+        return outputs
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PyTritonClientInferenceServerError(
             f"expected a response of KServe v2, got: {error!r}"

@@ -14,7 +14,7 @@ from pytriton.client._base import (
     Parameters,
     make_speaker,
 )
-from pytriton.client._call import Call, Deadline, Result
+from pytriton.client._call import Call, Deadline
 from pytriton.client._server_client import ServerClient
 from pytriton.client._steps import run_steps
 from pytriton.client.exceptions import (
@@ -243,7 +243,7 @@ class ModelClient(BaseModelClient):
         config = self._config_for_inference()
         named = self._named(config, inputs, named_inputs)
         call = self._infer_call(config, named, parameters, headers, outputs, config.batching)
-        return self._infer(call).outputs
+        return self._infer(call)
 
     def infer_batch(
         self,
@@ -273,7 +273,7 @@ class ModelClient(BaseModelClient):
         config = self._config_for_inference()
         self._check_batching(config)
         named = self._named(config, inputs, named_inputs)
-        return self._infer(self._infer_call(config, named, parameters, headers, outputs)).outputs
+        return self._infer(self._infer_call(config, named, parameters, headers, outputs))
 
     def _prepare(self) -> None:
         """Waits for the model if that is wanted, and reads its configuration if it is unknown."""
@@ -298,10 +298,10 @@ class ModelClient(BaseModelClient):
         assert config is not None
         return config
 
-    def _infer(self, call: Call) -> Result:
-        client = self._open()
+    def _infer(self, call: Call) -> Outputs:
+        transport = self._open().transport
         try:
-            result: Result = client.transport.call(call, Deadline(self._inference_timeout_s))
-            return result
+            found: Outputs = transport.call(call, Deadline(self._inference_timeout_s))
+            return found
         except (OSError, PyTritonClientInferenceServerError) as error:
             self._fail(error)

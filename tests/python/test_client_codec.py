@@ -154,7 +154,7 @@ def test_no_response_of_a_server_is_believed(data):
         for start, end in response[5]:
             assert 0 <= start <= end <= len(whole)
         with contextlib.suppress(PyTritonClientInferenceServerError):
-            _grpc._result_of(whole, response, ())
+            _grpc._outputs_of(whole, response, ())
     with contextlib.suppress(ValueError):
         _protobuf.decode(bytes(whole), _grpc.CONFIG_RESPONSE)
 

@@ -134,23 +134,23 @@ def changed(draw, data: bytes):
 @given(changed(RESPONSE), st.integers(0, 3))
 @FUZZ
 def test_grpc_answers_are_read_as_with_care(data, shift):
-    _grpc._plain_result(Reply(0, {}, RESPONSE))
+    _grpc._read(Reply(0, {}, RESPONSE))
     data = np.frombuffer(bytes(shift) + data, np.uint8)[shift:]
     quick = _plain.read_grpc(data, _grpc._KNOWN, False)
     if quick is not None:
-        assert same(quick, _grpc._result(Reply(0, {}, data)).outputs)
+        assert same(quick, _grpc._read_carefully(Reply(0, {}, data)))
 
 
 @given(changed(HEAD + b"12345678abc"), st.integers(0, 3), st.integers(-3, 3))
 @FUZZ
 def test_http_answers_are_read_as_with_care(data, shift, more):
     fields = {"inference-header-content-length": str(len(HEAD))}
-    _http._result(Reply(200, fields, HEAD + b"12345678abc"))
+    _http._read(Reply(200, fields, HEAD + b"12345678abc"))
     data = np.frombuffer(bytes(shift) + data, np.uint8)[shift:]
     end = min(len(HEAD) + more, len(data))
     quick = _plain.read_http(data, end, _http._KNOWN, False)
     if quick is not None:
-        assert same(quick, _http._parsed_result(data, end).outputs)
+        assert same(quick, _http._parsed_outputs(data, end))
 
 
 def test_answers_like_one_that_came_before_are_known():
@@ -158,19 +158,19 @@ def test_answers_like_one_that_came_before_are_known():
         head = HEAD.replace(b'"7"', b'"%s"' % number)
         fields = {"inference-header-content-length": str(len(head))}
         body = head + b"87654321cba"
-        careful = _http._result(Reply(200, fields, body)).outputs
+        careful = _http._read_carefully(Reply(200, fields, body))
         assert same(_plain.read_http(body, len(head), _http._KNOWN, False), careful)
-    _grpc._plain_result(Reply(0, {}, RESPONSE))
+    _grpc._read(Reply(0, {}, RESPONSE))
     other = service_pb2.ModelInferResponse.FromString(RESPONSE)
     other.id = "1234567"
     other.raw_output_contents[:] = [b"87654321", b"cba"]
     data = other.SerializeToString()
     quick = _plain.read_grpc(data, _grpc._KNOWN, False)
-    assert same(quick, _grpc._result(Reply(0, {}, data)).outputs)
+    assert same(quick, _grpc._read_carefully(Reply(0, {}, data)))
 
 
 def test_answers_with_parameters_or_other_sizes_need_care():
-    _grpc._plain_result(Reply(0, {}, RESPONSE))
+    _grpc._read(Reply(0, {}, RESPONSE))
     other = service_pb2.ModelInferResponse.FromString(RESPONSE)
     other.parameters["p"].string_param = "v"
     assert _plain.grpc_key(other.SerializeToString()) is None
@@ -178,7 +178,7 @@ def test_answers_with_parameters_or_other_sizes_need_care():
     short.raw_output_contents[1] = b"ab"
     assert _plain.read_grpc(short.SerializeToString(), _grpc._KNOWN, False) is None
     with contextlib.suppress(PyTritonClientInferenceServerError):
-        _grpc._plain_result(Reply(0, {}, short.SerializeToString()))
+        _grpc._read(Reply(0, {}, short.SerializeToString()))
         pytest.fail("a tensor shorter than its shape was accepted")
 
 
@@ -227,10 +227,10 @@ def test_samples_get_a_batch_dimension_and_their_outputs_have_none(speaker, answ
         call = speaker.infer_plainly(plan, 7, samples, True)
         other = speaker.infer_plainly(plan, 7, batches, False)
         assert (call.whole, call.body) == (other.whole, other.body)
-        outputs = call.read(answer(SAMPLES)).outputs
+        outputs = call.read(answer(SAMPLES))
         assert same(outputs, {name: array[0] for name, array in SAMPLES.items()})
         assert type(outputs["n"]) is np.int64
-        assert same(other.read(answer(SAMPLES)).outputs, SAMPLES)
+        assert same(other.read(answer(SAMPLES)), SAMPLES)
     alike = speaker.infer_plainly(plan, 7, samples, False)  # as a batch it is another request
     assert (alike.whole, alike.body) != (call.whole, call.body)
 
