@@ -12,7 +12,6 @@ Owner rule: a stream keeps nothing alive; the session keeps its open streams.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, uint8_t, uint32_t
-from libc.string cimport memcmp
 
 from nghttp2 cimport *
 
@@ -25,22 +24,9 @@ cdef Py_ssize_t OUTPUT = 1 << 20  # bytes taken at once, about
 cdef int WINDOW = (1 << 31) - 1  # bytes the server may send ahead: it owes us no more than we asked
 cdef uint32_t MAX_FRAME = 1 << 20  # of a received frame
 cdef Py_ssize_t MAX_TEXT = 64 << 10  # bytes of header fields that are kept of a stream
-
-cdef Py_ssize_t MAX_KEPT_FIELDS = 16
+cdef Py_ssize_t MAX_LAST_FIELDS = 16  # of a stream's that the next one is compared with
 
 include "http2_stream.pxi"
-
-
-cdef struct bytes_of:
-    const char* start
-    size_t size
-
-
-cdef bint is_same(bytes kept, bytes_of given) noexcept:
-    return (
-        PyBytes_GET_SIZE(kept) == <Py_ssize_t>given.size
-        and memcmp(PyBytes_AS_STRING(kept), given.start, given.size) == 0
-    )
 
 
 cdef class Http2Session:
@@ -241,7 +227,7 @@ cdef class Http2Session:
         found = (name.start[:name.size], value.start[:value.size])
         if place < len(self._last_fields):
             self._last_fields[place] = found
-        elif place < MAX_KEPT_FIELDS:
+        elif place < MAX_LAST_FIELDS:
             self._last_fields.append(found)
         return found
 

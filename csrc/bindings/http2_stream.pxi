@@ -3,7 +3,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcmp, memcpy, memmove
 
 import numpy as np
 
@@ -132,3 +132,15 @@ cdef class Http2Stream:
                 self._message = None
                 self._lead_filled = 0
         return 0
+
+
+cdef struct bytes_of:
+    const char* start
+    size_t size
+
+
+cdef bint is_same(bytes kept, bytes_of given) noexcept:
+    return (
+        PyBytes_GET_SIZE(kept) == <Py_ssize_t>given.size
+        and memcmp(PyBytes_AS_STRING(kept), given.start, given.size) == 0
+    )
