@@ -69,7 +69,8 @@ class TritonBase:
             config: Batching and answers.
             strict: Whether results must match the declared names, types and shapes exactly.
             trace_config: Settings of the trace; None: those of the server. With
-                "mode=opentelemetry" each request gets a span that continues its client's trace.
+                "mode=opentelemetry" each request gets a span that continues its client's trace;
+                others have no effect here, and a warning says so.
             isolation: "thread": the callables run in this process. "process": each runs in a worker
                 process of its own, which is replaced when it dies; it gets a copy of the callable
                 and of all that it closes over, and is not traced. Callables that can't be imported
@@ -94,6 +95,12 @@ class TritonBase:
             self._is_traced = True
             kept = self._kept_headers()
             functions = [_tracing.traced(function, kept) for function in functions]
+        elif trace_config and trace_config != self._default_trace_config():
+            LOGGER.warning(
+                "trace_config of model %s has no effect: models of this process are traced with "
+                "mode=opentelemetry; trace files are the server's, see TritonConfig.trace_config",
+                model_name,
+            )
         config = config or ModelConfig()
         model = model_config_of(
             model_name, model_version, (inputs, outputs), config, len(functions)

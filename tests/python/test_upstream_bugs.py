@@ -195,9 +195,14 @@ def test_b27_fill_optionals_takes_defaults_of_fixed_size_strings(serve, protocol
         assert given["y"].tolist() == [b"own"]
 
 
-def test_b28_bind_takes_trace_settings_of_the_server_s_own_mode():
-    triton = Triton(config=TritonConfig(**ANY_PORTS))
-    triton.bind("M", same, X, Y, trace_config=["triton,file=/dev/null", "level=TIMESTAMPS"])
+def test_b28_bind_takes_trace_settings_of_the_server_s_own_mode(caplog):
+    files = ["triton,file=/dev/null", "level=TIMESTAMPS"]
+    triton = Triton(config=TritonConfig(**ANY_PORTS, trace_config=files))
+    triton.bind("M", same, X, Y)
+    triton.bind("N", same, X, Y, trace_config=files)
+    assert not caplog.records
+    triton.bind("O", same, X, Y, trace_config=["triton,file=/tmp/other"])
+    assert "trace_config of model O has no effect" in caplog.text
 
 
 def test_b33_inputs_are_checked_by_name(serve):
