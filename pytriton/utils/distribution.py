@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import site
 
 __all__ = ["get_root_module_path", "is_editable_install"]
 
@@ -13,5 +14,8 @@ def get_root_module_path() -> pathlib.Path:
 
 
 def is_editable_install() -> bool:
-    """Whether the package is used from a checkout."""
-    return (get_root_module_path().parent / "CMakeLists.txt").exists()
+    """Whether the package is used from elsewhere than where packages are installed."""
+    return str(get_root_module_path().parent) not in {
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    }

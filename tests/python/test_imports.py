@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import pathlib
+import site
 import subprocess
 import sys
 
@@ -62,3 +64,12 @@ def test_names_are_where_scripts_look(module):
 def test_a_server_loads_no_client():
     script = "import sys, pytriton.triton; sys.exit('pytriton.client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_an_installation_is_told_from_a_checkout(monkeypatch):
+    from pytriton.utils import distribution
+
+    for folder, is_editable in (("/home/me", True), (site.getsitepackages()[0], False)):
+        root = pathlib.Path(folder) / "pytriton"
+        monkeypatch.setattr(distribution, "get_root_module_path", lambda root=root: root)
+        assert distribution.is_editable_install() == is_editable
