@@ -82,6 +82,22 @@ class TritonContext:
         """Keeps the configurations, none at first."""
         self.model_configs = ModelConfigDict() if model_configs is None else model_configs
 
+    @property
+    def model_config(self) -> TritonModelConfig:
+        """The configuration of the model whose callable runs on this thread.
+
+        Outside of one it is that of the only model.
+
+        Raises:
+            AttributeError: No callable runs, and there is not exactly one model.
+        """
+        if _SERVING.config is not None:
+            return _SERVING.config
+        names = {(c.model_name, c.model_version): c for c in self.model_configs.values()}
+        if len(names) != 1:
+            raise AttributeError(f"expected a running callable or one model, got {len(names)}")
+        return next(iter(names.values()))
+
 
 def get_triton_context(wrapped: Callable[..., Any], instance: Any) -> TritonContext:
     """The context that `Triton.bind` has put on a callable.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from python.running import ANY_PORTS
 from python.test_decorators import bind, request
 from pytriton.client import FuturesModelClient, ModelClient
 from pytriton.decorators import (
@@ -22,9 +23,10 @@ from pytriton.decorators import (
     triton_context,
 )
 from pytriton.exceptions import PyTritonRuntimeError, PyTritonValidationError
-from pytriton.model_config import DynamicBatcher, Tensor
+from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
 from pytriton.model_config.triton_model_config import TensorSpec, TritonModelConfig
 from pytriton.proxy.types import Request
+from pytriton.triton import Triton, TritonConfig
 
 
 def lists(results):
@@ -282,3 +284,32 @@ def test_errors_under_decorators_reach_the_client(serve):
     with ModelClient(f"127.0.0.1:{running.triton.http_port}", "M") as client:
         with pytest.raises(Exception, match="deep inside"):
             client.infer_batch(np.ones((2, 1), np.int64))
+
+
+def test_the_context_tells_the_configuration_as_documented(protocol):
+    """PyTriton's documentation reads `triton_context.model_config`, which it does not have."""
+
+    @batch
+    @triton_context
+    def tells(x, triton_context):
+        return [x * triton_context.model_config.max_batch_size]
+
+    x, y = (Tensor((1,), np.int64, name) for name in "xy")
+    with Triton(config=TritonConfig(**ANY_PORTS)) as triton:
+        for size in (2, 3):
+            triton.bind(f"M{size}", tells, [x], [y], config=ModelConfig(max_batch_size=size))
+        port = triton.grpc_port if protocol == "grpc" else triton.http_port
+        for size in (2, 3):
+            with ModelClient(f"{protocol}://localhost:{port}", f"M{size}") as client:
+                assert client.infer_sample(np.array([1]))["y"].tolist() == [size]
+
+
+def test_without_a_running_callable_the_context_tells_the_only_configuration():
+    context = TritonContext()
+    with pytest.raises(AttributeError, match="got 0"):
+        _ = context.model_config
+    context.model_configs[sorted] = TritonModelConfig("m")
+    assert context.model_config.model_name == "m"
+    context.model_configs[len] = TritonModelConfig("n")
+    with pytest.raises(AttributeError, match="got 2"):
+        _ = context.model_config
