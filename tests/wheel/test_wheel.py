@@ -6,6 +6,7 @@ Run by `make wheel`, which builds it first.
 from __future__ import annotations
 
 import re
+import ssl
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,8 @@ import pytest
 from e2e.harness import Server
 
 ROOT = Path(__file__).parents[2]
-MAX_BYTES = 15 << 20
+MAX_BYTES = 10 << 20
+TLS = ROOT / "tests" / "e2e" / "tls"  # for tests only: a key that everybody knows
 # What Debian's -dev packages bring along, and our own.
 OUR_LIBRARIES = re.compile(r"/lib(pytriton|nghttp2|protobuf|simdjson|spdlog|fmt|yaml)[^/]*$")
 
@@ -54,6 +56,7 @@ def test_it_runs_on_many_systems(wheel: Path):
         r"pytriton/_core\..*\.so",
         r"pytriton/libpytriton\.so",
         r"pytriton/libpytriton_arena\.so",
+        r"pytriton/libpytriton_tls\.so",
         r"pytriton/include/pytriton/server\.h",
         r"pytriton/lib/cmake/pytriton/pytriton-config\.cmake",
         r"pytriton/lib/cmake/pytriton/pytriton-config-version\.cmake",
@@ -83,12 +86,18 @@ def test_it_serves(bare_python: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "executable", str(bare_python))
     for name in ("PYTHONPATH", "LD_LIBRARY_PATH"):
         monkeypatch.delenv(name, raising=False)
-    server = Server("small.py", tmp_path)
+    pair = ["--grpc-server-cert", str(TLS / "cert.pem"), "--grpc-server-key", str(TLS / "key.pem")]
+    server = Server("small.py", tmp_path, "--grpc-use-ssl=1", *pair)
     try:
         server.wait_ready()
         tensor = {"name": "SECONDS", "datatype": "FP32", "shape": [1, 1], "data": [0]}
         status, answer = server.infer("sleepy", tensor)
         assert status == 200, answer
+        context = ssl.create_default_context(cafile=TLS / "cert.pem")
+        sock = server.connect(server.grpc)
+        with context.wrap_socket(sock, server_hostname="localhost") as secured:
+            secured.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: t\r\n\r\n")
+            assert secured.recv(1000).startswith(b"HTTP/1.1 200 ")
         assert server.stop() == 0
     finally:
         server.kill()
