@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -96,6 +97,24 @@ class Request(_TensorMapping):
     def id(self) -> str:
         """The id that the client gave the request, or an empty string."""
         return "" if self._context is None else self._context.id
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process gets: all but the tie to the client."""
+        return {name: value for name, value in vars(self).items() if name != "_context"}
+
+    def __copy__(self) -> Request:
+        return self._tied(vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Request:
+        return self._tied(copy.deepcopy(self.__getstate__(), memo))
+
+    def _tied(self, state: Mapping[str, Any]) -> Request:
+        """Another request of that state, tied to the same client."""
+        other = type(self).__new__(type(self))
+        vars(other).update(state)
+        if self._context is not None:
+            vars(other)["_context"] = self._context
+        return other
 
 
 @dataclasses.dataclass

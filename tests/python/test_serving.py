@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
+import pickle
 import threading
 import urllib.request
 
@@ -328,3 +330,29 @@ def test_generator_without_decoupled_must_yield_once(serve, count):
     server = serve(function, X, Y)
     with pytest.raises(InferenceServerException, match="must give exactly one response"):
         server.infer("http", {"x": ROWS})
+
+
+@pytest.mark.parametrize(
+    ("way", "is_tied"),
+    [
+        (lambda request: pickle.loads(pickle.dumps(request)), False),
+        (copy.copy, True),
+        (copy.deepcopy, True),
+    ],
+    ids=["pickled", "copied", "deeply copied"],
+)
+def test_requests_can_be_copied_and_sent_to_other_processes(serve, way, is_tied):
+    seen = []
+
+    def function(requests):
+        seen.extend(way(request) for request in requests)
+        return plain(requests)
+
+    running = serve(function, X, Y)
+    running.infer("http", {"x": ROWS}, request_id="7", parameters={"word": "kept"})
+    (other,) = seen
+    assert other["x"].tolist() == ROWS.tolist()
+    assert other.parameters["word"] == "kept"
+    assert other.requested_output_names == ["y"]
+    assert other.id == ("7" if is_tied else "")
+    assert other.cancelled is False
