@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 CELLS = (
     ("sync", 16, 2000, 3),
     ("sync", 262144, 150, 3),
-    ("asyncio", 16, 64 * 30, 5),
+    ("asyncio", 16, 64 * 100, 5),
 )
 
 
@@ -138,8 +138,10 @@ def main() -> None:
     parser.add_argument("--server", help="interpreter of the server (that of --python)")
     parser.add_argument("--peer", required=True, help="interpreter with nvidia-pytriton")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=["sync", "asyncio"], help="this kind of client")
     options = parser.parse_args()
-    print_deadlines()
+    if options.only != "asyncio":
+        print_deadlines()
     ports = free_ports(3)
     server = start_server(options.server or options.python, ports)
     loops = [Loop(options.python), Loop(options.peer)]
@@ -149,6 +151,8 @@ def main() -> None:
     print("|---" * (len(columns) + 2) + "|")
     try:
         for kind, elements, calls, target in CELLS:
+            if options.only not in (None, kind):
+                continue
             for protocol, port in (("http", ports[0]), ("grpc", ports[1])):
                 url = f"{protocol}://127.0.0.1:{port}"
                 command = {"kind": kind, "url": url, "elements": elements, "calls": calls}
