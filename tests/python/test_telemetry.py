@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from python.running import ANY_PORTS, Running
+from pytriton.client import AsyncioModelClient, ModelClient
 from pytriton.decorators import batch
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.proxy import telemetry
@@ -75,6 +76,39 @@ def test_spans_continue_the_clients_trace(spans, protocol):
     assert f"{call.parent.span_id:016x}" == "b7ad6b7169203331"
     assert names["mine"].parent.span_id == call.context.span_id
     assert seen == [{}]  # the header is ours
+
+
+@pytest.mark.parametrize("kind", [ModelClient, AsyncioModelClient])
+def test_calls_of_our_clients_continue_the_span_around_them(spans, protocol, kind):
+    """As PyTriton's guide has it: the client's span goes along as header fields."""
+    tracer = telemetry.get_telemetry_tracer()
+
+    @batch
+    def same(x):
+        return {"x": x}
+
+    async def ask_in_tasks(url, headers):
+        async with AsyncioModelClient(url, "M") as client:
+            tasks = [client.infer_batch(ROW["x"], headers=headers[n]) for n in range(3)]
+            await asyncio.gather(*tasks)
+
+    with serve(same, max_batch_size=1) as triton:
+        url = f"{protocol}://127.0.0.1:{getattr(triton, protocol + '_port')}"
+        mine = [tracer.start_span("client") for _ in range(3)]
+        headers = [telemetry.get_span_dict(span) for span in mine]
+        assert all("traceparent" in fields for fields in headers)
+        if kind is AsyncioModelClient:
+            asyncio.run(ask_in_tasks(url, headers))
+        else:
+            with ModelClient(url, "M") as client:
+                for fields in headers:
+                    client.infer_batch(ROW["x"], headers=fields)
+    calls = [span for span in spans() if span.name == telemetry.CALL_SPAN]
+    found = {(trace_id(span), span.parent.span_id) for span in calls}
+    assert found == {
+        (f"{span.get_span_context().trace_id:032x}", span.get_span_context().span_id)
+        for span in mine
+    }
 
 
 def test_a_trace_begins_without_a_header(spans):
