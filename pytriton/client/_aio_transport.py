@@ -78,7 +78,11 @@ def _fail(error: Exception) -> NoReturn:
 
 
 class AioTransport:
-    """Carries calls to one server. Belongs to one event loop; any number of tasks may call."""
+    """Carries calls to one server. Any number of tasks may call.
+
+    Belongs to the event loop that uses it; when that has ended, to the next one that does, on new
+    connections.
+    """
 
     def __init__(self, url: TritonUrl, tls: ssl.SSLContext | None = None) -> None:
         """Makes no connection yet.
@@ -91,24 +95,21 @@ class AioTransport:
         self._is_grpc = url.is_grpc
         self._tls = tls_context(url, tls)
         self._resolver = Resolver(url)
+        self._fields = GrpcFields(url)
+        self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # What belongs to that loop.
         self._idle: list[HttpLink] = []
         self._busy: set[HttpLink] = set()
         self._shared: GrpcLink | None = None
         self._opening: asyncio.Task[GrpcLink] | None = None
-        self._is_closed = False
         self._alarms = _Alarms()
         self._watch = Watch()
-        self._fields = GrpcFields(url)
 
     async def close(self) -> None:
         """Ends all connections, also those with calls under way. Idempotent."""
         self._is_closed = True
-        links: list[HttpLink | GrpcLink] = [*self._idle, *self._busy]
-        if self._shared is not None:
-            links.append(self._shared)
-        self._idle, self._shared = [], None
-        for link in links:
-            link.fail(ConnectionError("the client is closed"))
+        self._drop("the client is closed")
         await asyncio.sleep(0)  # let the transports see it
 
     def call(self, call: Call, deadline: Deadline) -> Coroutine[Any, Any, Any]:
@@ -125,8 +126,33 @@ class AioTransport:
             TimeoutError: There was no answer in time.
             OSError: The server can't be reached, or broke the connection.
             PyTritonClientInferenceServerError: It answered with an error.
+            RuntimeError: Another event loop uses the client.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            self._settle()
         return self._grpc(call, deadline) if self._is_grpc else self._http(call, deadline)
+
+    def _settle(self) -> None:
+        """From now on the transport belongs to the running loop."""
+        if self._loop is not None:
+            if self._loop.is_running():
+                raise RuntimeError("expected calls of one event loop, got one of another")
+            self._drop("its event loop has ended")
+            self._opening = None
+            self._alarms = _Alarms()
+            self._watch = Watch()
+        self._loop = asyncio.get_running_loop()
+
+    def _links(self) -> list[HttpLink | GrpcLink]:
+        shared = [self._shared] if self._shared is not None else []
+        return [*self._idle, *self._busy, *shared]
+
+    def _drop(self, reason: str) -> None:
+        """Ends all connections; the calls on them fail for that reason."""
+        links = self._links()
+        self._idle, self._shared = [], None
+        for link in links:
+            link.fail(ConnectionError(reason))
 
     async def _again(self, error: Exception, call: Call, deadline: Deadline, retries: int) -> Any:
         """Sends a call once more if that is allowed; else raises what callers expect."""
@@ -149,6 +175,8 @@ class AioTransport:
         Raises:
             As call.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            self._settle()
         link = await self._grpc_link(Deadline(seconds))
         stream = link.session.request(grpc_fields(self.url, call, None), call.body, True)
         try:
@@ -305,7 +333,7 @@ class AioTransport:
     def __del__(self) -> None:
         """Dropped without close, maybe by another thread than the loop's."""
         with contextlib.suppress(Exception):
-            for link in [*self._idle, *self._busy, *([self._shared] if self._shared else [])]:
+            for link in self._links():
                 try:
                     link.transport._loop.call_soon_threadsafe(link.transport.abort)
                 except RuntimeError:  # that loop has ended

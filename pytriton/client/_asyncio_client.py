@@ -29,7 +29,8 @@ __all__ = ["AsyncioModelClient"]
 class AsyncioModelClient(BaseModelClient):
     """Calls one model of a server over HTTP or gRPC.
 
-    Belongs to the event loop that first uses it; any number of its tasks may call at once.
+    Belongs to the event loop that uses it; when that has ended, to the next one that does. Any
+    number of its tasks may call at once.
 
     Example:
         async with AsyncioModelClient("localhost", "add_sub") as client:
@@ -80,7 +81,7 @@ class AsyncioModelClient(BaseModelClient):
         super().__init__(url, model_name, model_version, options, model_config)
         self._lazy_init = lazy_init
         self._is_ready = not ensure_model_is_ready
-        self._preparing: asyncio.Lock | None = None
+        self._preparing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._client = self.create_client_from_url(url, self._inference_timeout_s)
 
     def create_client_from_url(
@@ -219,9 +220,10 @@ class AsyncioModelClient(BaseModelClient):
 
     async def _prepare(self) -> None:
         """Once, whoever needs it first: waits for the model and reads its configuration."""
-        if self._preparing is None:
-            self._preparing = asyncio.Lock()
-        async with self._preparing:
+        loop = asyncio.get_running_loop()
+        if self._preparing is None or self._preparing[0] is not loop:
+            self._preparing = (loop, asyncio.Lock())
+        async with self._preparing[1]:
             client = self._open()
             deadline = Deadline(self._init_timeout_s)
             if not self._is_ready or self._model_config is None:

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import gc
 import os
+import socket
 import threading
 
 import numpy as np
 import pytest
 
 from pytriton.client import AsyncioModelClient
+from pytriton.client.exceptions import PyTritonClientTimeoutError
 from pytriton.decorators import batch
 from pytriton.model_config import Tensor
 
@@ -112,3 +114,44 @@ def test_a_client_that_outlives_its_loop_watches_nothing(url, is_closed):
     clients.clear()
     gc.collect()
     assert watches() <= before
+
+
+def test_a_client_goes_on_in_the_next_loop(url):
+    client = AsyncioModelClient(url, "M")
+    for _ in range(3):
+        asyncio.run(ask_some(client))
+    loop = asyncio.new_event_loop()  # ended, but not closed
+    loop.run_until_complete(ask_some(client))
+    asyncio.run(ask_some(client))
+    asyncio.run(client.close())
+    loop.close()
+
+
+def test_calls_in_the_next_loop_keep_their_timeouts(protocol):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{protocol}://127.0.0.1:{silent.getsockname()[1]}"
+        client = AsyncioModelClient(url, "M", init_timeout_s=0.1)
+
+        async def main():
+            calls = [client.infer_sample(ROW) for _ in range(3)]
+            for error in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(error, PyTritonClientTimeoutError)
+
+        for _ in range(2):
+            asyncio.run(asyncio.wait_for(main(), 60))
+        asyncio.run(client.close())
+
+
+def test_a_client_of_a_running_loop_refuses_others(url):
+    async def main():
+        async with AsyncioModelClient(url, "M") as client:
+            await ask_some(client)
+
+            def ask_elsewhere():
+                with pytest.raises(RuntimeError, match="of one event loop"):
+                    asyncio.run(ask_some(client))
+
+            await asyncio.get_running_loop().run_in_executor(None, ask_elsewhere)
+            await ask_some(client)
+
+    asyncio.run(main())
