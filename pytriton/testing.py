@@ -43,8 +43,10 @@ class Served:
 
     @property
     def grpc_url(self) -> str:
-        """For clients: `grpc://127.0.0.1:<port>`."""
-        return f"grpc://127.0.0.1:{self.triton.grpc_port}"
+        """For clients: `grpc://127.0.0.1:<port>`; `grpcs://` where the server speaks TLS."""
+        config = self.triton._config
+        scheme = "grpcs" if config.grpc_use_ssl or config.grpc_use_ssl_mutual else "grpc"
+        return f"{scheme}://127.0.0.1:{self.triton.grpc_port}"
 
 
 @contextlib.contextmanager

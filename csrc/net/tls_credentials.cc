@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/unique_fd.h"
@@ -20,6 +22,13 @@ constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
 int64_t Nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+}
+
+// The process may go elsewhere before the files are read again.
+void MakeAbsolute(TlsFile* file) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(file->path, error);
+  if (!error) file->path = path;
 }
 
 Status Refuse(const TlsFile& file, std::string_view why) {
@@ -69,6 +78,9 @@ TlsCredentials::TlsCredentials(TlsFiles files, const TlsMaker* maker, Logger* lo
 
 Result<std::unique_ptr<TlsCredentials>> TlsCredentials::Open(TlsFiles files, Logger* logger) {
   PT_ASSIGN_OR_RETURN(const TlsMaker* const maker, OpenTlsLibrary());
+  MakeAbsolute(&files.certificate);
+  MakeAbsolute(&files.key);
+  if (files.client_roots) MakeAbsolute(&*files.client_roots);
   std::unique_ptr<TlsCredentials> made(new TlsCredentials(std::move(files), maker, logger));
   PT_RETURN_IF_ERROR(made->Refresh());
   return made;

@@ -161,6 +161,18 @@ TEST_F(TlsCredentialsTest, ReadsChangedFilesAgain) {
   EXPECT_EQ(CountInLog("was read again"), 2);
 }
 
+TEST_F(TlsCredentialsTest, FindsItsFilesWhereverTheProcessGoes) {
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_);
+  auto made =
+      TlsCredentials::Open({{"--cert", "cert"}, {"--key", "key"}, std::nullopt}, logger_.get());
+  fs::current_path(before);
+  ASSERT_TRUE(made.ok());
+  const TimePoint now{std::chrono::hours(1)};
+  EXPECT_NE((*made)->Current(now), nullptr);
+  EXPECT_EQ(LogText(), "");
+}
+
 TEST_F(TlsCredentialsTest, NoticesNewRoots) {
   auto made = TlsCredentials::Open(Files(), logger_.get());
   ASSERT_TRUE(made.ok());

@@ -35,7 +35,7 @@ context = ssl.create_default_context(cafile=f"{FOLDER}/authority.pem")
 pair = {"grpc_server_cert": f"{FOLDER}/server.pem", "grpc_server_key": f"{FOLDER}/server.key"}
 with testing.serve(double, **TENSORS, grpc_use_ssl=True, **pair) as served:
     assert is_loaded()
-    url = f"grpcs://localhost:{served.triton.grpc_port}"
+    url = served.grpc_url
     for _ in range(20):
         with ModelClient(url, served.model_name, ssl_context=context) as client:
             result = client.infer_batch(np.ones((1, 300000), np.float32))
