@@ -14,7 +14,7 @@ from pytriton import _core
 from pytriton._binding import ModelBinding
 from pytriton._kept_directory import KeptDirectory
 from pytriton._remote_models import BACKEND, PEER, SOCKET, VERSION
-from pytriton._triton_base import TritonBase
+from pytriton._triton_base import TritonBase, warn_of_verbose_logs
 from pytriton.client._base import make_speaker
 from pytriton.client._call import Deadline
 from pytriton.client._server_client import ServerClient
@@ -98,6 +98,7 @@ class RemoteTriton(TritonBase):
         self._attached: set[str] = set()
         self._is_stopped = False
         self._is_lost = False
+        self._verbose_level = 0
         self._ends = threading.Event()
         atexit.register(self.stop)
 
@@ -127,6 +128,15 @@ class RemoteTriton(TritonBase):
                 target=self._look, args=(self._ends,), name="pytriton-remote", daemon=True
             )
             looking.start()
+            self._verbose_level = self._ask_verbose_level()
+        warn_of_verbose_logs(self._verbose_level)
+
+    def _ask_verbose_level(self) -> int:
+        """The server's; 0 when it doesn't tell."""
+        try:
+            return self._client.get_log_verbose_level()
+        except (OSError, PyTritonClientError):
+            return 0
 
     def run(self) -> None:
         """The same as `connect`."""
@@ -149,6 +159,7 @@ class RemoteTriton(TritonBase):
         atexit.unregister(self.stop)
         if self._workspace is not None:
             self._workspace.clean()
+        warn_of_verbose_logs(self._verbose_level)
         return True
 
     def is_alive(self) -> bool:

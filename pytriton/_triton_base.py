@@ -200,3 +200,13 @@ def log_model(name: str) -> None:
     LOGGER.info("  Status:         `GET  %s`", MODEL_READY_URL.format(model_name=name))
     LOGGER.info("  Model config:   `GET  %s`", MODEL_CONFIG_URL.format(model_name=name))
     LOGGER.info("  Inference:      `POST %s`", MODEL_INFER_URL.format(model_name=name))
+
+
+def warn_of_verbose_logs(level: int) -> None:
+    """Tells, when a server's log is verbose, what PyTriton tells."""
+    if level > 0:
+        LOGGER.warning(
+            "Triton Inference Server is running with enabled verbose logs "
+            "(log_verbose_level=%s). It may affect inference performance.",
+            level,
+        )

@@ -35,6 +35,7 @@ from pytriton._triton_base import (
     MONITORING_PERIOD_S,
     TritonBase,
     log_model,
+    warn_of_verbose_logs,
 )
 from pytriton._triton_config import (
     DefaultTritonLifecyclePolicy,
@@ -152,7 +153,7 @@ class Triton(Inspection, TritonBase):
         # Whether other processes may attach models, given the token where one is asked for.
         self._takes_remotes = True
         self._remotes: RemoteModels | None = None
-        self._verbose_level = "0"
+        self._verbose_level = 0
 
     def run(self) -> None:
         """Starts the server and all its models; returns when they are ready.
@@ -227,7 +228,7 @@ class Triton(Inspection, TritonBase):
                 self._workspace.clean()
             with self._condition:
                 self._condition.notify_all()
-        self._warn_of_verbose_logs()  # again: a long log may have swallowed the first
+        warn_of_verbose_logs(self._verbose_level)  # again: a long log may have swallowed the first
         return True
 
     def is_alive(self) -> bool:
@@ -296,17 +297,15 @@ class Triton(Inspection, TritonBase):
             for name in ("http-header-forward-pattern", "grpc-header-forward-pattern"):
                 options[name] = _tracing.forward_pattern(str(options.get(name, "")))
         _options.warn_of_ineffective(options)
-        self._verbose_level = str(options.get("log-verbose", "0"))
-        self._warn_of_verbose_logs()
+        self._verbose_level = _level(options.get("log-verbose", "0"))
+        warn_of_verbose_logs(self._verbose_level)
         return options
 
-    def _warn_of_verbose_logs(self) -> None:
-        if self._verbose_level != "0":
-            LOGGER.warning(
-                "Triton Inference Server is running with enabled verbose logs "
-                "(log_verbose_level=%s). It may affect inference performance.",
-                self._verbose_level,
-            )
+
+def _level(text: str | list[str]) -> int:
+    """Of a log; of several the last counts, and what is no number is the core's to refuse."""
+    last = text if isinstance(text, str) else text[-1]
+    return int(last) if last.isdigit() else 0
 
 
 def _default_policy(config: TritonConfig | None) -> TritonLifecyclePolicy:

@@ -218,6 +218,9 @@ class Speaker(Protocol):
     def repository_index(self) -> Call:
         """Reads a list of dicts with name, version, state and reason."""
 
+    def log_verbose_level(self) -> Call:
+        """How much the server writes into its log."""
+
     def load_model(self, name: str, config: str | None, files: Mapping[str, bytes] | None) -> Call:
         """Reads nothing."""
 

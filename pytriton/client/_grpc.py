@@ -16,6 +16,7 @@ from pytriton.client._messages import (
     CONFIG_RESPONSE,
     CONTENTS,
     INDEX_RESPONSE,
+    LOG_SETTINGS,
     MODEL_METADATA,
     READY,
     SERVER,
@@ -89,6 +90,10 @@ class GrpcSpeaker:
     def repository_index(self) -> Call:
         """Reads a list of dicts."""
         return self._call("RepositoryIndex", b"", _reader(INDEX_RESPONSE, "models"))
+
+    def log_verbose_level(self) -> Call:
+        """Reads an int."""
+        return self._call("LogSettings", b"", _verbose_level)
 
     def load_model(self, name: str, config: str | None, files: Mapping[str, bytes] | None) -> Call:
         """Reads nothing."""
@@ -273,6 +278,12 @@ def _reader(table: Table, key: str | None = None) -> Callable[[Reply], Any]:
 
 
 _read_config = _reader(CONFIG_RESPONSE)
+_read_log_settings = _reader(LOG_SETTINGS, "settings")
+
+
+def _verbose_level(reply: Reply) -> int:
+    setting = _read_log_settings(reply).get("log_verbose_level") or {}
+    return int(setting.get("uint32_param", 0))
 
 
 def _config(reply: Reply) -> Any:

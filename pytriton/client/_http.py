@@ -79,6 +79,10 @@ class HttpSpeaker:
         """Reads a list of dicts."""
         return Call("POST", "/v2/repository/index", self.headers, (), _list)
 
+    def log_verbose_level(self) -> Call:
+        """Reads an int."""
+        return Call("GET", "/v2/logging", self.headers, (), _verbose_level)
+
     def load_model(self, name: str, config: str | None, files: Mapping[str, bytes] | None) -> Call:
         """Reads nothing."""
         parameters: dict[str, str] = {}
@@ -294,6 +298,10 @@ def _object(reply: Reply) -> Any:
     if not isinstance(found, dict):
         raise PyTritonClientInferenceServerError(f"expected a JSON object, got {type(found)}")
     return found
+
+
+def _verbose_level(reply: Reply) -> int:
+    return int(_object(reply).get("log_verbose_level", 0))
 
 
 def _list(reply: Reply) -> Any:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pytriton.client._protobuf import Field, Table
 
-__all__ = ["CONFIG_RESPONSE", "CONTENTS", "INDEX_RESPONSE", "MODEL_METADATA", "READY", "SERVER"]
+__all__ = [
+    "CONFIG_RESPONSE",
+    "CONTENTS",
+    "INDEX_RESPONSE",
+    "LOG_SETTINGS",
+    "MODEL_METADATA",
+    "READY",
+    "SERVER",
+]
 
 READY: Table = {1: Field("ready", "bool")}  # of ServerLive, ServerReady and ModelReady
 SERVER: Table = {
@@ -31,6 +39,14 @@ _INDEX: Table = {
     4: Field("reason", "text"),
 }
 INDEX_RESPONSE: Table = {1: Field("models", "message", _INDEX, is_repeated=True)}
+_SETTING: Table = {
+    1: Field("bool_param", "bool"),
+    2: Field("uint32_param", "int"),
+    3: Field("string_param", "text"),
+}
+LOG_SETTINGS: Table = {
+    1: Field("settings", "map", {1: Field("key", "text"), 2: Field("value", "message", _SETTING)})
+}
 CONTENTS: Table = {  # InferTensorContents
     1: Field("bool_contents", "bool", is_repeated=True),
     2: Field("int_contents", "int", is_repeated=True),
@@ -67,6 +83,13 @@ _BATCHING: Table = {
         "map",
         {1: Field("key", "int"), 2: Field("value", "message", _POLICY)},
     ),
+}
+_WARMUP: Table = {
+    1: Field("data_type", "int", names=_TYPES),
+    2: Field("dims", "int", is_repeated=True),
+    3: Field("zero_data", "bool"),
+    4: Field("random_data", "bool"),
+    5: Field("input_data_file", "text"),
 }
 _CONFIG: Table = {
     1: Field("name", "text"),
@@ -112,6 +135,19 @@ _CONFIG: Table = {
             1: Field("key", "text"),
             2: Field("value", "message", {1: Field("string_value", "text")}),
         },
+    ),
+    16: Field(
+        "model_warmup",
+        "message",
+        {
+            1: Field("name", "text"),
+            2: Field("batch_size", "int"),
+            3: Field(
+                "inputs", "map", {1: Field("key", "text"), 2: Field("value", "message", _WARMUP)}
+            ),
+            4: Field("count", "int"),
+        },
+        is_repeated=True,
     ),
     19: Field("model_transaction_policy", "message", {1: Field("decoupled", "bool")}),
     24: Field("response_cache", "message", {1: Field("enable", "bool")}),

@@ -83,6 +83,10 @@ class ServerClient:
         found: list[dict[str, Any]] = self.call(self.speaker.repository_index(), deadline)
         return found
 
+    def get_log_verbose_level(self, deadline: Deadline | None = None) -> int:
+        """How much the server writes into its log; 0: nothing verbose."""
+        return int(self.call(self.speaker.log_verbose_level(), deadline))
+
     def load_model(
         self,
         name: str,

@@ -192,7 +192,7 @@ def _warmup_input(name: str, found: Mapping[str, Any]) -> WarmupInput:
         shape=tuple(int(dim) for dim in found.get("dims", ())),
         zero_data=bool(found.get("zero_data", False)),
         random_data=bool(found.get("random_data", False)),
-        input_data_file=found.get("input_data_file"),
+        input_data_file=found.get("input_data_file") or None,
     )
 
 

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from python.running import ANY_PORTS
+from pytriton.client import ModelClient
 from pytriton.exceptions import PyTritonModelConfigError
 from pytriton.model_config import DeviceKind, DynamicBatcher, QueuePolicy, TimeoutAction
 from pytriton.model_config.common import ModelWarmup, WarmupInput
@@ -17,6 +19,7 @@ from pytriton.model_config.triton_model_config import (
     TensorSpec,
     TritonModelConfig,
 )
+from pytriton.triton import Triton, TritonConfig
 
 PLAIN = TritonModelConfig(
     "m",
@@ -157,3 +160,28 @@ def test_parameters_may_be_names_only():
     }
     with pytest.raises(TypeError):
         ModelConfigParser.from_dict({"name": "m", "parameters": "a"})
+
+
+WARMED = """
+backend: "identity"
+max_batch_size: 8
+input { name: "x" data_type: TYPE_FP32 dims: 4 }
+output { name: "x" data_type: TYPE_FP32 dims: 4 }
+model_warmup {
+  name: "zero"
+  batch_size: 2
+  count: 3
+  inputs { key: "x" value { data_type: TYPE_FP32 dims: 4 zero_data: true } }
+}
+"""
+
+
+def test_warm_ups_are_told_over_both_protocols(tmp_path, protocol):
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    (tmp_path / "m" / "config.pbtxt").write_text(WARMED)
+    with Triton(config=TritonConfig(**ANY_PORTS, model_repository=tmp_path)) as triton:
+        port = triton.grpc_port if protocol == "grpc" else triton.http_port
+        with ModelClient(f"{protocol}://127.0.0.1:{port}", "m") as client:
+            found = client.model_config.model_warmup
+    x = WarmupInput(np.float32, (4,), zero_data=True)
+    assert found == [ModelWarmup("zero", 2, {"x": x}, 3)]

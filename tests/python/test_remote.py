@@ -80,6 +80,16 @@ def test_clients_of_the_server_reach_a_callable_of_the_remote(host, remote, prot
     assert ask(host, "host", ONE, protocol=protocol)["b"].tolist() == [[-1.0, -1.0]]
 
 
+@pytest.mark.parametrize("level", [0, 2])
+def test_verbose_logs_of_the_server_are_a_warning_at_start_and_stop(protocol, level, caplog):
+    with Triton(config=TritonConfig(**ANY_PORTS, log_verbose=level)) as host:
+        caplog.clear()
+        token = host.get_access_token()
+        with RemoteTriton(url_of(host, protocol), access_token=token):
+            assert caplog.text.count("(log_verbose_level=2)") == level // 2
+        assert caplog.text.count("(log_verbose_level=2)") == level
+
+
 def test_both_protocols_attach(host, protocol):
     token = host.get_access_token()
     with RemoteTriton(url_of(host, protocol), access_token=token) as remote:
