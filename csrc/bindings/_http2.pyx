@@ -95,14 +95,13 @@ cdef class Http2Session:
         """Calls that have not ended."""
         return list(self._streams.values())
 
-    def request(self, list fields not None, body not None, bint ends):
+    def request(self, list fields not None, body not None):
         """Opens a call.
 
         Args:
             fields: Header fields as (name, value) in bytes, those with ":" first, names in lower
                 case.
             body: Buffers with framed messages; they must not change until they are sent.
-            ends: Whether this is the whole body.
 
         Returns:
             The Http2Stream.
@@ -125,7 +124,6 @@ cdef class Http2Session:
             pairs[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
         stream._sent_fields = tuple(fields)
         stream.add(body)
-        stream._ends = ends
         provider.source.ptr = <void*>stream
         provider.read_callback = on_read
         stream.id = nghttp2_submit_request(
@@ -134,13 +132,6 @@ cdef class Http2Session:
         check(stream.id)
         self._streams[stream.id] = stream
         return stream
-
-    def send(self, Http2Stream stream not None, list body not None, bint ends):
-        """Adds to a call's body."""
-        if stream.id in self._streams:
-            stream.add(body)
-            stream._ends = ends
-            nghttp2_session_resume_data(self._session, stream.id)
 
     def cancel(self, Http2Stream stream not None):
         """Ends a call whose answer nobody wants."""
@@ -276,7 +267,7 @@ cdef Py_ssize_t on_read(
         given = min(stream.in_place(), <Py_ssize_t>length)
         if given:
             flags[0] |= NGHTTP2_DATA_FLAG_NO_COPY  # send_data will be asked for them
-            if stream._ends and len(stream._body) == 1 and given == stream.in_place():
+            if len(stream._body) == 1 and given == stream.in_place():
                 flags[0] |= NGHTTP2_DATA_FLAG_EOF
             return given
         given = stream.give(to, <Py_ssize_t>length)
@@ -284,10 +275,7 @@ cdef Py_ssize_t on_read(
         (<Http2Session>user)._error = error
         return NGHTTP2_ERR_CALLBACK_FAILURE
     if not stream._body:
-        if stream._ends:
-            flags[0] |= NGHTTP2_DATA_FLAG_EOF
-        elif not given:
-            return NGHTTP2_ERR_DEFERRED
+        flags[0] |= NGHTTP2_DATA_FLAG_EOF
     return given
 
 

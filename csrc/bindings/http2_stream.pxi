@@ -32,7 +32,6 @@ cdef class Http2Stream:
     cdef Py_ssize_t _text  # bytes in fields
     cdef list _body  # bytes, and memoryviews of bytes, that are not sent completely
     cdef Py_ssize_t _sent  # bytes of the first
-    cdef bint _ends  # no more body will be given
     cdef tuple _sent_fields  # nghttp2 refers to their bytes until they are sent
     cdef Py_ssize_t _field_count  # fields received, repeated ones as well
     cdef uint8_t _lead[5]  # of the message that is received: flag and length

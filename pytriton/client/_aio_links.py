@@ -33,7 +33,6 @@ class _Link(asyncio.BufferedProtocol):
         self.transport: Any = None
         self.error: Exception | None = None  # why nothing works any more
         self.is_paused = False
-        self.drained: list[asyncio.Future[None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -66,10 +65,6 @@ class _Link(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.is_paused = False
-        for future in self.drained:
-            if not future.done():
-                future.set_result(None)
-        self.drained.clear()
 
     def fail(self, error: Exception) -> None:
         """Ends the connection; everybody who waits gets the error."""
@@ -77,18 +72,10 @@ class _Link(asyncio.BufferedProtocol):
             self.error = error
             end(self.transport)
             with contextlib.suppress(RuntimeError):  # the loop has ended, and who waited with it
-                self.resume_writing()
                 self.wake()
 
     def wake(self) -> None:
         """The session has news."""
-
-    async def drain(self) -> None:
-        """Waits until the socket takes more."""
-        if self.is_paused and self.error is None:
-            future = asyncio.get_running_loop().create_future()
-            self.drained.append(future)
-            await future
 
 
 class Watch:

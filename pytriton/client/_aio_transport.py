@@ -178,7 +178,7 @@ class AioTransport:
         if asyncio.get_running_loop() is not self._loop:
             self._settle()
         link = await self._grpc_link(Deadline(seconds))
-        stream = link.session.request(grpc_fields(self.url, call, None), call.body, True)
+        stream = link.session.request(grpc_fields(self.url, call, None), call.body)
         try:
             link.flush_soon()
             while True:
@@ -224,7 +224,7 @@ class AioTransport:
             link = self._shared
             if link is None or not link.is_usable:
                 link = await self._grpc_link(deadline)
-            stream = link.session.request(self._fields.of(call, deadline), call.body, True)
+            stream = link.session.request(self._fields.of(call, deadline), call.body)
             try:
                 link.flush_soon()
                 while not stream.is_closed:

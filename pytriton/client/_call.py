@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Protocol
 
+from pytriton.client._tensors import signature, with_batch
+
 __all__ = [
     "Call",
     "Deadline",
@@ -16,11 +18,12 @@ __all__ = [
     "Reply",
     "Speaker",
     "Unprocessed",
+    "remember",
     "retry_pause",
 ]
 
 
-_MAX_PLANS = 256  # combinations of shapes; clients with more pay for making them again
+_MAX_KNOWN = 256  # combinations of shapes; clients with more pay for making them again
 
 
 class Deadline:
@@ -187,11 +190,37 @@ class Plan:
         self.output_names = output_names
         self.requests: dict[Any, Any] = {}
 
-    def remember(self, key: Any, made: Any) -> None:
-        """Keeps what was made, within bounds."""
-        if len(self.requests) >= _MAX_PLANS:
-            self.requests.clear()
-        self.requests[key] = made
+    def made(
+        self, named: dict[str, Any], is_sample: bool, make: Callable[[Plan, Any, bool], Any]
+    ) -> Any:
+        """What was made for such inputs; None: these arrays can't be sent plainly.
+
+        Args:
+            named: Inputs by name.
+            is_sample: They are to get a batch dimension.
+            make: Makes it of this plan, the inputs with that dimension, and is_sample.
+        """
+        key = signature(named, is_sample)
+        if key is None:
+            return None
+        found = self.requests.get(key)
+        if found is None:
+            found = make(self, with_batch(named) if is_sample else named, is_sample)
+            remember(self.requests, key, found)
+        return found
+
+
+def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keeps what is likely to be wanted again, within bounds.
+
+    Args:
+        known: Where to keep it.
+        key: By what it is looked up.
+        value: What is kept.
+    """
+    if len(known) >= _MAX_KNOWN:
+        known.clear()
+    known[key] = value
 
 
 class Speaker(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import numpy as np
 
 from pytriton import _infer_proto, _plain
-from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply
+from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, remember
 from pytriton.client._messages import (
     CONFIG_RESPONSE,
     CONTENTS,
@@ -26,9 +26,7 @@ from pytriton.client._tensors import (
     array_of,
     array_of_list,
     places_of,
-    signature,
     wire_type,
-    with_batch,
     without_batch,
 )
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
@@ -141,18 +139,9 @@ class GrpcSpeaker:
         self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool
     ) -> Call | None:
         """As infer, for numeric arrays and no extras; None: not for these arrays."""
-        key = signature(named, is_sample)
-        if key is None:
-            return None
-        made = plan.requests.get(key)
+        made = plan.made(named, is_sample, self._made_plainly)
         if made is None:
-            if is_sample:
-                careful = functools.partial(_read_sample, plan.model_name)
-                read = _plain.GrpcReader(_KNOWN, True, careful)
-                made = (self._made_plainly(plan, with_batch(named)), read)
-            else:
-                made = (self._made_plainly(plan, named), _read)
-            plan.remember(key, made)
+            return None
         form, read = made
         if isinstance(form, _plain.GrpcForm):
             body = [form.write(number, named.values())]
@@ -162,9 +151,9 @@ class GrpcSpeaker:
         return Call("POST", _INFER, self.headers, body, read)
 
     def _made_plainly(
-        self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]]
-    ) -> _plain.GrpcForm | bytes:
-        """A form for small tensors; of large ones the fields before the id."""
+        self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]], is_sample: bool
+    ) -> tuple[_plain.GrpcForm | bytes, _plain.GrpcReader]:
+        """A form for small tensors, of large ones the fields before the id; what reads replies."""
         parts = [_names(plan.model_name, plan.model_version)]
         for name, array in named.items():
             parts.append(_input(InferTensor(name, wire_type(array, name), array.shape)))
@@ -172,7 +161,11 @@ class GrpcSpeaker:
         fields = b"".join(parts)
         sizes = [array.nbytes for array in named.values()]
         is_small = sum(sizes) + 20 * len(sizes) < JOIN_BELOW
-        return _plain.GrpcForm(fields, sizes) if is_small else fields
+        form = _plain.GrpcForm(fields, sizes) if is_small else fields
+        if not is_sample:
+            return form, _read
+        careful = functools.partial(_read_sample, plan.model_name)
+        return form, _plain.GrpcReader(_KNOWN, True, careful)
 
     def stream(self, request: InferRequest) -> Call:
         """A call with a stream of responses; stream_outputs reads each."""
@@ -240,16 +233,14 @@ def _region(number: int, region: tuple[str, int, int]) -> bytes:
 
 
 _INPUT_HEADS: dict[tuple[str, str], bytes] = {}
-_MAX_HEADS = 1000
 
 
 def _input(tensor: InferTensor) -> bytes:
     key = (tensor.name, tensor.datatype)
     head = _INPUT_HEADS.get(key)
     if head is None:
-        if len(_INPUT_HEADS) >= _MAX_HEADS:
-            _INPUT_HEADS.clear()
-        head = _INPUT_HEADS[key] = encode_text(1, tensor.name) + encode_text(2, tensor.datatype)
+        head = encode_text(1, tensor.name) + encode_text(2, tensor.datatype)
+        remember(_INPUT_HEADS, key, head)
     parameters = _region(4, tensor.region) if tensor.region is not None else b""
     return _infer_proto.encode_input(head, tensor.shape, parameters)
 
@@ -295,7 +286,6 @@ def _config(reply: Reply) -> Any:
 
 # What is known of responses that came before, by the description of their outputs.
 _KNOWN: dict[bytes, list[Any]] = {}
-_MAX_KNOWN = 256
 
 
 def _read_and_remember(reply: Reply) -> dict[str, Any]:
@@ -307,9 +297,7 @@ def _read_and_remember(reply: Reply) -> dict[str, Any]:
         is_plain = all(not output[3] and output[4] is None for output in described)
         places = places_of(outputs, [output[1] for output in described])
         if is_plain and places is not None:
-            if len(_KNOWN) >= _MAX_KNOWN:
-                _KNOWN.clear()
-            _KNOWN[key] = places
+            remember(_KNOWN, key, places)
     return outputs
 
 

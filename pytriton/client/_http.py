@@ -14,14 +14,12 @@ from urllib.parse import quote
 import numpy as np
 
 from pytriton import _plain
-from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply
+from pytriton.client._call import Call, InferRequest, InferTensor, Plan, Reply, remember
 from pytriton.client._tensors import (
     array_of,
     array_of_list,
     places_of,
-    signature,
     wire_type,
-    with_batch,
     without_batch,
 )
 from pytriton.client.exceptions import PyTritonClientInferenceServerError
@@ -147,24 +145,16 @@ class HttpSpeaker:
         self, plan: Plan, number: int, named: dict[str, Any], is_sample: bool
     ) -> Call | None:
         """As infer, for numeric arrays and no extras; None: not for these arrays."""
-        key = signature(named, is_sample)
-        if key is None:
-            return None
-        made = plan.requests.get(key)
+        made = plan.made(named, is_sample, self._made_plainly)
         if made is None:
-            if is_sample:
-                careful = functools.partial(_read_sample, plan.model_name)
-                read = _plain.HttpReader(_KNOWN, True, careful)
-                made = (self._made_plainly(plan, with_batch(named)), read)
-            else:
-                made = (self._made_plainly(plan, named), _read)
-            plan.remember(key, made)
+            return None
         form, read = made
         return Call("POST", "", self.headers, (), read, form.write(number, named.values()))
 
     def _made_plainly(
-        self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]]
-    ) -> _plain.HttpForm:
+        self, plan: Plan, named: Mapping[str, np.ndarray[Any, Any]], is_sample: bool
+    ) -> tuple[_plain.HttpForm, _plain.HttpReader]:
+        """The form of such requests, and what reads their replies."""
         inputs = [
             {
                 "name": name,
@@ -187,7 +177,11 @@ class HttpSpeaker:
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         lines.append("inference-header-content-length: ")
         head = "\r\n".join(lines).encode("latin-1", "replace")
-        return _plain.HttpForm(head, text, [array.nbytes for array in named.values()])
+        form = _plain.HttpForm(head, text, [array.nbytes for array in named.values()])
+        if not is_sample:
+            return form, _read
+        careful = functools.partial(_read_sample, plan.model_name)
+        return form, _plain.HttpReader(_KNOWN, True, careful)
 
     def _path(self, name: str, version: str) -> str:
         key = (name, version)
@@ -324,7 +318,6 @@ def _config(reply: Reply) -> Any:
 
 # What is known of bodies that came before, by their JSON: servers repeat themselves.
 _KNOWN: dict[bytes, list[Any]] = {}
-_MAX_KNOWN = 256
 
 
 def _read_carefully(reply: Reply) -> dict[str, Any]:
@@ -349,9 +342,7 @@ def _remember(key: bytes, head: dict[str, Any], outputs: dict[str, Any]) -> None
         return
     places = places_of(outputs, [output["datatype"] for output in described])
     if places is not None:
-        if len(_KNOWN) >= _MAX_KNOWN:
-            _KNOWN.clear()
-        _KNOWN[key] = places
+        remember(_KNOWN, key, places)
 
 
 def _parsed_outputs(body: Any, end: int, key: bytes | None = None) -> dict[str, Any]:

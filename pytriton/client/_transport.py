@@ -132,7 +132,7 @@ class Transport:
         session = link.http2
         assert session is not None
         try:
-            stream = session.request(grpc_fields(self.url, call, None), list(call.body), True)
+            stream = session.request(grpc_fields(self.url, call, None), call.body)
             self._flush(link, session, deadline)
         except BaseException as error:
             link.connection.close()
@@ -208,7 +208,7 @@ class Transport:
         return Reply(session.status, session.headers, session.body)
 
     def _grpc(self, link: _Link, session: Any, call: Call, deadline: Deadline) -> Reply:
-        stream = session.request(self._fields.of(call, deadline), call.body, True)
+        stream = session.request(self._fields.of(call, deadline), call.body)
         self._flush(link, session, deadline)
         connection = link.connection
         while not stream.is_closed:

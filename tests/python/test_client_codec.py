@@ -270,7 +270,7 @@ FRAMES = (
 
 def test_http2_sessions_put_messages_together():
     session = _http2.Http2Session()
-    stream = session.request(FIELDS, [b"body"], True)
+    stream = session.request(FIELDS, [b"body"])
     assert b"".join(session.take_output()).startswith(b"PRI * HTTP/2.0")
     feed(session, b"".join(FRAMES), 3)
     assert stream.is_closed
@@ -283,7 +283,7 @@ def test_http2_sessions_put_messages_together():
 @FUZZ
 def test_http2_sessions_survive_any_bytes(data):
     session = _http2.Http2Session()
-    session.request(FIELDS, [b"body"], True)
+    session.request(FIELDS, [b"body"])
     session.take_output()
     frames = bytearray(b"".join(data.draw(st.lists(st.sampled_from(FRAMES), max_size=6))))
     for _ in range(data.draw(st.integers(0, 3)) if frames else 0):

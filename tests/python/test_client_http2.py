@@ -69,7 +69,7 @@ def test_messages_arrive_whole_whatever_the_frames_and_pieces(sizes, frame_size,
         else:
             frames.append(frame(DATA, 0, 1, payload))
     session = _http2.Http2Session()
-    stream = session.request(FIELDS, [b"body"], True)
+    stream = session.request(FIELDS, [b"body"])
     session.take_output()
     step = data.draw(st.sampled_from([1 << 30, 65_536, 10_007] if body else [7]))
     feed(session, b"".join(frames) + TRAILERS, step)
@@ -110,7 +110,7 @@ def test_bodies_are_sent_whole_whatever_the_server_permits(sizes, max_frame, cre
     parts = [numbers(size) for size in [*sizes, 1]]
     session = _http2.Http2Session()
     feed(session, frame(SETTINGS, 0, 0, setting(5, max_frame) + setting(4, 20_000)), 1 << 30)
-    session.request(FIELDS, list(parts), True)
+    session.request(FIELDS, list(parts))
     assert sent_body(session, credit)[0] == b"".join(parts)
 
 
@@ -118,7 +118,7 @@ def test_large_tensors_are_sent_from_where_they_lie():
     tensor = np.arange(100_000, dtype=np.float32)
     session = _http2.Http2Session()
     feed(session, frame(SETTINGS, 0, 0, setting(5, 1 << 20)), 1 << 30)
-    session.request(FIELDS, [b"head", tensor], True)
+    session.request(FIELDS, [b"head", tensor])
     body, views = sent_body(session, 1 << 20)
     assert body == b"head" + tensor.tobytes()
     assert sum(len(view) for view in views) == tensor.nbytes
@@ -128,7 +128,7 @@ def test_large_tensors_are_sent_from_where_they_lie():
 def test_large_messages_are_received_where_they_stay():
     message = numbers(1_000_000)
     session = _http2.Http2Session()
-    stream = session.request(FIELDS, [b"body"], True)
+    stream = session.request(FIELDS, [b"body"])
     session.take_output()
     payload = struct.pack(">BI", 0, len(message)) + message
     data = HELLO + OK + frame(DATA, 0, 1, payload) + TRAILERS
@@ -166,7 +166,7 @@ def test_fields_of_a_stream_are_its_own_however_alike_others_are(answers):
     session = _http2.Http2Session()
     feed(session, HELLO, 1 << 30)
     for head, trailers in answers:
-        stream = session.request(FIELDS, [b"body"], True)
+        stream = session.request(FIELDS, [b"body"])
         session.take_output()
         data = headers(stream.id, 0, [(b":status", b"200"), *head])
         feed(session, data + headers(stream.id, END_STREAM, trailers), 1 << 30)
@@ -193,7 +193,7 @@ def test_fields_are_sent_though_nobody_else_keeps_them():
         output = []
         for number in range(50):
             fields = [*FIELDS, (b"name-%d" % number, b"value of %d" % number)]
-            session.request(fields, [b"body"], True)
+            session.request(fields, [b"body"])
             del fields
             if is_at_once:
                 output += session.take_output()
@@ -221,7 +221,7 @@ def test_fields_are_sent_though_nobody_else_keeps_them():
 def test_an_answer_is_one_message_of_a_call_that_went_well(messages, trailers, answer):
     session = _http2.Http2Session()
     feed(session, HELLO, 1 << 30)
-    stream = session.request(FIELDS, [b"body"], True)
+    stream = session.request(FIELDS, [b"body"])
     session.take_output()
     data = headers(1, 0, [(b":status", b"200")])
     for flag, message in messages:
