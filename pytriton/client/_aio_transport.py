@@ -293,7 +293,11 @@ class AioTransport:
             if self._opening is None:
                 self._opening = asyncio.ensure_future(self._connect(GrpcLink, deadline))
                 self._opening.add_done_callback(self._opened)
-            await asyncio.wait_for(asyncio.shield(self._opening), max(deadline.left(), 1e-3))
+            try:
+                await asyncio.wait_for(asyncio.shield(self._opening), max(deadline.left(), 1e-3))
+            except (asyncio.TimeoutError, TimeoutError):
+                if not deadline.left():  # else it was the deadline of who opened it
+                    raise
 
     def _opened(self, task: asyncio.Task[GrpcLink]) -> None:
         self._opening = None

@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 
 from pytriton.client import AsyncioModelClient
+from pytriton.client._aio_transport import AioTransport
+from pytriton.client._call import Deadline
+from pytriton.client._grpc import GrpcSpeaker
+from pytriton.client._url import TritonUrl
 from pytriton.client.exceptions import PyTritonClientTimeoutError
 from pytriton.decorators import batch
 from pytriton.model_config import Tensor
@@ -140,6 +144,33 @@ def test_calls_in_the_next_loop_keep_their_timeouts(protocol):
         for _ in range(2):
             asyncio.run(asyncio.wait_for(main(), 60))
         asyncio.run(client.close())
+
+
+def test_who_waits_for_anothers_connection_has_a_deadline_of_its_own():
+    """A full backlog: the kernel drops what asks for a connection."""
+
+    async def main(listener):
+        transport = AioTransport(TritonUrl.from_url(f"grpc://127.0.0.1:{listener[1]}"))
+        call = GrpcSpeaker({}).server_live()
+        short = asyncio.ensure_future(transport.call(call, Deadline(0.05)))
+        long = asyncio.ensure_future(transport.call(call, Deadline(60.0)))
+        with pytest.raises(TimeoutError):
+            await short
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not long.done()
+        long.cancel()
+        await transport.close()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        asyncio.run(main(address))
+        for filler in fillers:
+            filler.close()
 
 
 def test_a_client_of_a_running_loop_refuses_others(url):
