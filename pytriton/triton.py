@@ -86,8 +86,12 @@ WAIT_FORM_MODEL_TIMEOUT_S = 60.0
 
 # Imported when they are asked for.
 _LAZY_NAMES = {
+    "Model": "pytriton.models.model",
+    "ModelEvent": "pytriton.models.model",
+    "ModelManager": "pytriton.models.manager",
     "PythonBackendConfig": "pytriton.server.python_backend_config",
     "RemoteTriton": "pytriton._remote",
+    "TritonServer": "pytriton.server.triton_server",
     "TritonServerConfig": "pytriton.server.triton_server_config",
     "ModelClient": "pytriton.client",
     "TritonUrl": "pytriton.client.utils",

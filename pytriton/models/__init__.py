@@ -1,1 +1,1 @@
-"""PyTriton's path of what tests of decorators use; see model.py."""
+"""Models by PyTriton's internal names, see model.py and manager.py."""

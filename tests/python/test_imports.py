@@ -15,7 +15,8 @@ NAMES = {
     "VertextAILifecyclePolicy TritonSecurityConfig ModelClient Tensor ModelConfig Workspace "
     "TritonContext TritonUrl create_client_from_url wait_for_server_ready "
     "DEFAULT_PROTECTED_ENDPOINTS VALID_TRITON_ENDPOINTS TRITON_ACCESS_HEADER MONITORING_PERIOD_S "
-    "INITIAL_BACKEND_SHM_SIZE GROWTH_BACKEND_SHM_SIZE TRITONSERVER_DIST_DIR secrets",
+    "INITIAL_BACKEND_SHM_SIZE GROWTH_BACKEND_SHM_SIZE TRITONSERVER_DIST_DIR secrets "
+    "Model ModelEvent ModelManager TritonServer TritonServerConfig PythonBackendConfig",
     "pytriton.model_config": "DeviceKind DynamicBatcher QueuePolicy TimeoutAction ModelConfig "
     "Tensor",
     "pytriton.model_config.common": "ModelWarmup WarmupInput generate_warmup_data "
@@ -43,10 +44,13 @@ NAMES = {
     "AsyncioDecoupledModelClient FuturesModelClient",
     "pytriton.client.auth": "create_auth_headers",
     "pytriton.client.warnings": "NotSupportedTimeoutWarning",
-    "pytriton.models.model": "_inject_triton_context TritonContext",
+    "pytriton.models.model": "_inject_triton_context TritonContext Model ModelEvent",
+    "pytriton.models.manager": "ModelManager",
+    "pytriton.server.triton_server": "TritonServer",
     "pytriton.utils.workspace": "Workspace CleanupWarning",
     "pytriton.utils.dataclasses": "kwonly_dataclass",
-    "pytriton.utils.distribution": "get_root_module_path is_editable_install",
+    "pytriton.utils.distribution": "get_root_module_path is_editable_install get_libs_path "
+    "get_stub_path",
     "pytriton.utils.logging": "silence_3rd_party_loggers",
     "pytriton.check.utils": "find_free_port DEFAULT_LOG_FORMAT ScriptThread "
     "search_warning_on_too_verbose_log_level",
