@@ -52,6 +52,16 @@ void WriteParameters(const Parameters& parameters, KeyWriter* writer) {
   }
 }
 
+// Clients that name all outputs, as some do, ask for what others get without naming any.
+void WriteOutputs(const InferRequest& request, KeyWriter* writer) {
+  const std::vector<int>& outputs = request.requested_outputs;
+  bool is_all = outputs.size() == request.model().config().outputs.size();
+  for (size_t i = 0; is_all && i < outputs.size(); ++i) is_all = outputs[i] == static_cast<int>(i);
+  writer->Number(is_all ? 0 : static_cast<int64_t>(outputs.size()));
+  if (is_all) return;
+  for (const int output : outputs) writer->Number(output);
+}
+
 uint64_t BytesOf(const std::string& key, const InferResponse& response) {
   uint64_t bytes = kEntryOverhead + key.size();
   for (const OutputTensor& output : response.outputs) {
@@ -97,8 +107,7 @@ std::optional<std::string> ResponseCache::KeyOf(const InferRequest& request) con
   writer.Number(model.version());
   writer.Number(static_cast<int64_t>(model.generation()));
   WriteParameters(request.parameters, &writer);
-  writer.Number(static_cast<int64_t>(request.requested_outputs.size()));
-  for (const int output : request.requested_outputs) writer.Number(output);
+  WriteOutputs(request, &writer);
   writer.Number(static_cast<int64_t>(request.inputs.size()));
   for (const InputTensor& input : request.inputs) {
     writer.Text(model.config().inputs[static_cast<size_t>(input.index)].name);

@@ -184,6 +184,16 @@ TEST_F(Caching, EveryPartOfARequestCounts) {
   EXPECT_EQ(*cache.KeyOf(*first), *cache.KeyOf(*second));
 }
 
+TEST_F(Caching, AllOutputsAreTheSameNamedOrNot) {
+  auto unnamed = Make("xy");
+  auto named = Make("xy");
+  named->requested_outputs = {0, 1};
+  EXPECT_EQ(*cache.KeyOf(*named), *cache.KeyOf(*unnamed));
+  auto turned = Make("xy");
+  turned->requested_outputs = {1, 0};
+  EXPECT_NE(*cache.KeyOf(*turned), *cache.KeyOf(*unnamed));
+}
+
 TEST_F(Caching, ErrorsAreNeverKept) {
   Submit(Make("x"));
   waiting.front()->Fail(Internal("no"));
