@@ -60,13 +60,11 @@ Result<std::string> WorkerKeeper::Complete(std::string_view setup, std::string_v
   PT_RETURN_IF_ERROR(StartProcess());
   PT_ASSIGN_OR_RETURN([[maybe_unused]] std::string none,
                       starting_->Ask(ToWorker::kSetup, setup, Deadline()));
-  starting_->SetPriority(WorkerPriority::kPatient);
   return starting_->Ask(ToWorker::kComplete, config, Deadline());
 }
 
-Status WorkerKeeper::LoadInto(WorkerProcess* process, WorkerPriority meanwhile) {
+Status WorkerKeeper::LoadInto(WorkerProcess* process) {
   auto reply = process->Ask(ToWorker::kSetup, setup_, Deadline());
-  process->SetPriority(meanwhile);
   if (reply.ok()) reply = process->Ask(ToWorker::kInitialize, arguments_, Deadline());
   if (reply.ok()) process->NoteLoaded();
   if (reply.ok() && reply->find(kHasIsReady) != std::string::npos) process->readiness()->Watch();
@@ -77,7 +75,7 @@ Status WorkerKeeper::Load(std::string setup, std::string arguments) {
   setup_ = std::move(setup);
   arguments_ = std::move(arguments);
   if (!starting_ || starting_->is_dead()) PT_RETURN_IF_ERROR(StartProcess());
-  Status status = LoadInto(starting_.get(), WorkerPriority::kPatient);
+  Status status = LoadInto(starting_.get());
   if (!status.ok()) {
     starting_->Kill();
     starting_.reset();
@@ -162,8 +160,7 @@ void WorkerKeeper::Replace() {
   int deaths = 0;
   for (int attempt = 0; WaitForTurn(attempt); ++attempt) {
     Status status = StartProcess();
-    if (status.ok()) starting_->SetPriority(WorkerPriority::kNormal);  // requests wait for it
-    if (status.ok()) status = LoadInto(starting_.get(), WorkerPriority::kNormal);
+    if (status.ok()) status = LoadInto(starting_.get());
     // Killed on its way: that says nothing against the model, until it happens again and again.
     if (!status.ok() && starting_ && starting_->is_dead() && ++deaths <= kDeathsAtLoad) {
       PT_LOG(hub_.logger, kError, status.message());
@@ -223,7 +220,6 @@ void WorkerKeeper::Stop() {
   }
   if (!process) process = std::move(starting_);
   if (!process || process->is_dead()) return;
-  process->SetPriority(WorkerPriority::kPatient);
   const TimePoint deadline = std::chrono::steady_clock::now() + limits_.finalize;
   const auto reply = process->Ask(ToWorker::kFinalize, {}, deadline);
   if (!reply.ok()) {
@@ -231,7 +227,6 @@ void WorkerKeeper::Stop() {
            "model instance '" + spec_.instance_name +
                "' was ended without being finalized: " + reply.status().message());
   }
-  process->SetPriority(WorkerPriority::kBackground);
   process->Kill();  // it has said all it had to say
 }
 

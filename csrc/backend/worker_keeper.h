@@ -50,8 +50,7 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   enum class State { kEmpty, kReady, kReplacing, kStopped };
 
   Status StartProcess() EXCLUDES(mu_);
-  // `meanwhile`: its priority while the model's code runs; kNormal afterwards.
-  Status LoadInto(WorkerProcess* process, WorkerPriority meanwhile);
+  Status LoadInto(WorkerProcess* process);
   void OnDeath(const WorkerProcess* process) EXCLUDES(mu_);
   void Replace() EXCLUDES(mu_);
   bool WaitForTurn(int attempt) EXCLUDES(mu_);

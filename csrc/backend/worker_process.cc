@@ -77,8 +77,13 @@ Status WorkerProcess::Launch(const SpawnOptions& options) {
   PT_RETURN_IF_ERROR(child_.Spawn(spawn));
   asks_->Open(child_.socket());
   Watch();
-  LimitBackground();
   return {};
+}
+
+void WorkerProcess::NoteLoaded() {
+  hub_.monitor->Post([self = shared_from_this()] {
+    if (!self->is_dead()) self->child_.Look();
+  });
 }
 
 void WorkerProcess::Watch() {

@@ -104,12 +104,9 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void Kill();
   // The model is loaded: whatever it made of its process, it stays so. Not on the monitor's thread.
   void NoteLoaded();
-  // A started process is kPatient at the most. kBackground ends after a short time.
-  void SetPriority(WorkerPriority priority) EXCLUDES(priority_mu_);
 
  private:
   Status Launch(const SpawnOptions& options) EXCLUDES(reader_mu_);
-  void LimitBackground();
   void Watch();
   void OnBell();
   void OnOutput();
@@ -141,9 +138,6 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   int bell_ = -1;
   int loop_bell_ = -1;
   WorkerOutput output_;  // monitor's
-
-  Mutex priority_mu_;
-  WorkerPriority priority_ GUARDED_BY(priority_mu_) = WorkerPriority::kBackground;
 
   Mutex reader_mu_;  // before mu_
   std::unique_ptr<WorkerFlights> flights_ GUARDED_BY(reader_mu_);

@@ -187,7 +187,6 @@ Status WorkerChild::Start(const SpawnOptions& options, int socket, int output) {
 #ifdef SYS_pidfd_open
   pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
 #endif
-  SetPriority(pid_, WorkerPriority::kPatient);
   return {};
 }
 
@@ -199,7 +198,6 @@ bool WorkerChild::Fork(const std::shared_ptr<WorkerTemplate>& origin, int socket
   // Nobody but the template can reap it, and that only when it is told to: the number is its.
   pid_ = pid;
   origin_ = origin;
-  SetPriority(pid_, WorkerPriority::kBackground);
   pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
   if (pidfd_ >= 0) return true;
   Kill();

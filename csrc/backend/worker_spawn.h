@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "backend/worker_kill_witness.h"
-#include "backend/worker_priority.h"
 #include "base/status.h"
 
 namespace pt::backend {
@@ -43,8 +42,7 @@ class WorkerChild {
   WorkerChild(const WorkerChild&) = delete;
   WorkerChild& operator=(const WorkerChild&) = delete;
 
-  // One that an interpreter is started for is kPatient, a forked one kBackground. Errors:
-  // Unavailable, with the system's reason.
+  // Errors: Unavailable, with the system's reason.
   Status Spawn(const SpawnOptions& options);
   // Notes where it stands: how it ended is told with what changed since. Any number of times.
   void Look() { witness_.Look(pid_); }
