@@ -293,13 +293,20 @@ class AioTransport:
             if self._opening is None:
                 self._opening = asyncio.ensure_future(self._connect(GrpcLink, deadline))
                 self._opening.add_done_callback(self._opened)
+            opening = self._opening
             try:
-                await asyncio.wait_for(asyncio.shield(self._opening), max(deadline.left(), 1e-3))
+                await asyncio.wait_for(asyncio.shield(opening), max(deadline.left(), 1e-3))
             except (asyncio.TimeoutError, TimeoutError):
                 if not deadline.left():  # else it was the deadline of who opened it
                     raise
+            finally:
+                # Waiting for what is done gives nobody else a turn, also not the task's callback.
+                if opening.done():
+                    self._opened(opening)
 
     def _opened(self, task: asyncio.Task[GrpcLink]) -> None:
+        if self._opening is not task:
+            return
         self._opening = None
         if not task.cancelled() and task.exception() is None:
             if self._is_closed:

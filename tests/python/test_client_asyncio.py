@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pytriton.client import AsyncioModelClient
+from pytriton.client._aio_links import GrpcLink
 from pytriton.client._aio_transport import AioTransport
 from pytriton.client._call import Deadline
 from pytriton.client._grpc import GrpcSpeaker
@@ -186,3 +187,22 @@ def test_a_client_of_a_running_loop_refuses_others(url):
             await ask_some(client)
 
     asyncio.run(main())
+
+
+def test_a_connection_is_taken_before_its_openers_callback_had_its_turn(serve):
+    """From Python 3.12 on waiting for what is done lets no callback run: the loop would spin."""
+    port = serve(same, X, Y).triton.grpc_port
+
+    async def main():
+        transport = AioTransport(TritonUrl.from_url(f"grpc://127.0.0.1:{port}"))
+        call = GrpcSpeaker({}).server_live()
+        with contextlib.suppress(TimeoutError):
+            await transport.call(call, Deadline(0.0))  # the transport knows its loop
+        transport._shared = None
+        opening = asyncio.ensure_future(transport._connect(GrpcLink, Deadline(60.0)))
+        await asyncio.wait([opening])
+        transport._opening = opening  # its callback is still to come
+        assert await transport.call(call, Deadline(60.0))
+        await transport.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
