@@ -88,9 +88,12 @@ void Connection::OnReadable() {
   }
   for (int i = 0; i < kDirectReads; ++i) {
     const net::ReadResult result = stream_.Read(target.data, target.size);
-    if (result.state != net::ReadState::kData) return OnRead(result);
-    protocol_->OnDirectBytes(result.count);
-    if (!is_open_ || is_paused_ || is_closing_) break;
+    if (result.state == net::ReadState::kData) {
+      protocol_->OnDirectBytes(result.count);
+    } else {
+      OnRead(result);
+    }
+    if (!is_open_ || is_paused_ || is_closing_ || has_eof_) break;
     // Less than there was room for: there is no more for now.
     if (result.count < target.size) return stream_.AwaitBytes(target.size - result.count);
     target = protocol_->DirectTarget();

@@ -46,6 +46,37 @@ class Http2Client {
     std::this_thread::yield();
     SendBytes(std::string_view(out).substr(out.size() - tail));
   }
+  // The same; the last `tail` bytes are given back instead of sent.
+  std::string FlushAllBut(size_t tail) {
+    const std::string out = peer_.Output();
+    SendBytes(std::string_view(out).substr(0, out.size() - tail));
+    return out.substr(out.size() - tail);
+  }
+  void SendBytes(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) break;
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+  }
+  // How many bytes the server, which is in this process, waits for (SO_RCVLOWAT); 0: it isn't here.
+  int ServerAwaits() const {
+    for (int fd = 0; fd < 1024; ++fd) {
+      sockaddr_in peer{};
+      sockaddr_in self{};
+      socklen_t size = sizeof(peer);
+      socklen_t self_size = sizeof(self);
+      int mark = 0;
+      socklen_t mark_size = sizeof(mark);
+      if (fd != fd_ && getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+          getsockname(fd_, reinterpret_cast<sockaddr*>(&self), &self_size) == 0 &&
+          peer.sin_family == AF_INET && peer.sin_port == self.sin_port &&
+          getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &mark_size) == 0) {
+        return mark;
+      }
+    }
+    return 0;
+  }
   // Exchanges bytes until `is_done()`; false when the server closed, or was silent for long,
   // before.
   template <typename Done>
@@ -81,14 +112,6 @@ class Http2Client {
   }
 
  private:
-  void SendBytes(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) break;
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-  }
-
   int fd_;
   bool is_open_ = false;
   Http2Peer peer_;

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "http2_fixture.h"
@@ -59,6 +62,37 @@ TEST_F(RestCallTest, LargeRestBodiesAreAlignedAsPlanned) {
   EXPECT_EQ(answer.Find("inference-header-content-length"), "17");
   EXPECT_EQ(answer.Find("x-mixed-case"), "yes");
   EXPECT_EQ(answer.Find("connection"), "");
+}
+
+// Polls, since nothing tells from outside what the server has read.
+bool WaitFor(const std::function<bool()>& is_so) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST_F(RestCallTest, AfterTheRestOfAFrameTheNextOneIsAwaited) {
+  Start();
+  Http2Client client(port());
+  ASSERT_TRUE(client.AwaitSettings());  // and a window large enough
+  const std::string body(200000, 'b');
+  const int32_t id = client.peer().Open(
+      Http2Peer::Request("POST", "/x", {{"content-length", std::to_string(body.size())}}));
+  constexpr size_t kFirst = size_t{6} * (16 << 10);  // whole frames
+  client.peer().Send(id, body.substr(0, kFirst));
+  const std::string rest = client.FlushAllBut(5000);
+  ASSERT_TRUE(WaitFor([&] { return client.ServerAwaits() == 5000; })) << client.ServerAwaits();
+  client.SendBytes(rest);
+  constexpr int kFrameHead = 9;
+  ASSERT_TRUE(WaitFor([&] { return client.ServerAwaits() == kFrameHead; }))
+      << client.ServerAwaits();
+  client.peer().Send(id, body.substr(kFirst));
+  client.peer().End(id);
+  EXPECT_EQ(client.Await(id).body, "POST /x " + body);
+  EXPECT_EQ(client.ServerAwaits(), 1);
 }
 
 // The end of a large body may be received like a small one: then the next request must not be
