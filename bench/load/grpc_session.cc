@@ -160,13 +160,13 @@ void GrpcSession::OnReadable() {
     size_t kept = carry_.size();
     std::memcpy(buffer.data(), carry_.data(), kept);
     ssize_t size = recv(fd(), buffer.data() + kept, buffer.size() - kept, 0);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return socket_.AwaitBytes(data_left_);
     now_ = NowNs();
     if (size < 0) return Break(std::string("receive: ") + std::strerror(errno));
     if (size == 0) return Break("the server closed the connection");
     std::string_view bytes(buffer.data(), kept + static_cast<size_t>(size));
     carry_.assign(bytes.substr(OnBytes(bytes)));
-    if (bytes.size() < buffer.size()) return;
+    if (bytes.size() < buffer.size()) return socket_.AwaitBytes(data_left_);
   }
 }
 

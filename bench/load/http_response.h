@@ -27,6 +27,8 @@ class HttpResponseParser {
   bool is_complete() const { return state_ == State::kComplete; }
   // Whether any byte of an answer has come.
   bool has_begun() const { return state_ != State::kHead || !line_.empty(); }
+  // How much of a body of known length is still to come.
+  size_t body_left() const { return state_ == State::kBody ? left_ : 0; }
   const Head& head() const { return head_; }
   void Reset();
 

@@ -67,12 +67,16 @@ void HttpSession::OnReadable() {
   std::string& buffer = shared_->receive_buffer;
   while (!is_broken_) {
     ssize_t size = recv(fd(), buffer.data(), buffer.size(), 0);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+      return socket_.AwaitBytes(parser_.body_left());
+    }
     now_ = NowNs();
     if (size < 0) return Break(std::string("receive: ") + std::strerror(errno));
     if (size == 0) return Break("the server closed the connection");
     OnBytes({buffer.data(), static_cast<size_t>(size)});
-    if (static_cast<size_t>(size) < buffer.size()) return;
+    if (static_cast<size_t>(size) < buffer.size()) {
+      return socket_.AwaitBytes(parser_.body_left());
+    }
   }
 }
 

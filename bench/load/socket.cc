@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -33,6 +34,15 @@ Status Unreached(const std::string& address, int error) {
 
 Socket::~Socket() {
   if (fd_ >= 0) close(fd_);
+}
+
+void Socket::AwaitBytes(size_t count) {
+  constexpr size_t kMost = 256 << 10;
+  count = std::clamp<size_t>(count, 1, kMost);
+  if (count == awaited_) return;
+  awaited_ = count;
+  int mark = static_cast<int>(count);
+  setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark);
 }
 
 void Socket::ResetOnClose() {
