@@ -39,18 +39,17 @@ class Http2Client {
 
   // Sends what the peer has to send.
   void Flush() { SendBytes(peer_.Output()); }
-  // The same in two parts, of which the last one has `tail` bytes; others may run between.
-  void FlushInParts(size_t tail) {
-    const std::string out = peer_.Output();
-    SendBytes(std::string_view(out).substr(0, out.size() - tail));
-    std::this_thread::yield();
-    SendBytes(std::string_view(out).substr(out.size() - tail));
-  }
   // The same; the last `tail` bytes are given back instead of sent.
   std::string FlushAllBut(size_t tail) {
     const std::string out = peer_.Output();
     SendBytes(std::string_view(out).substr(0, out.size() - tail));
     return out.substr(out.size() - tail);
+  }
+  // The same in two parts, of which the last one has `tail` bytes; others may run between.
+  void FlushInParts(size_t tail) {
+    const std::string rest = FlushAllBut(tail);
+    std::this_thread::yield();
+    SendBytes(rest);
   }
   void SendBytes(std::string_view bytes) {
     while (!bytes.empty()) {
