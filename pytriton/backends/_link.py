@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -76,6 +77,8 @@ class Link:
         sealed: Sequence[str] = (),
     ) -> None:
         """See `Channel.respond`."""
+        if self._ring.is_left:
+            return
         answer = (key, outputs, error, parameters)
         message = self._encoder.responses((answer,), final, sealed)
         self._ring.send(messages.RESPONSES, message.payload())
@@ -83,6 +86,8 @@ class Link:
 
     def respond_all(self, answers: Sequence[RawAnswer]) -> None:
         """See `Channel.respond_all`."""
+        if self._ring.is_left:
+            return
         message = self._encoder.responses(answers, True)
         if self._is_executing and self._last is None and threading.get_ident() == self._main:
             self._last = message  # the end of the batch follows at once, and both go together
@@ -103,10 +108,15 @@ class Link:
 
     def allocate(self, nbytes: int) -> memoryview:
         """See `Channel.allocate`."""
-        return memoryview(self._results.allocate(nbytes))
+        return memoryview(
+            bytearray(nbytes) if self._ring.is_left else self._results.allocate(nbytes)
+        )
 
     def log(self, level: int, file: str, line: int, text: str) -> None:
         """See `Channel.log`."""
+        if self._ring.is_left:
+            print(f"{file}:{line}: {text}", file=sys.stderr)
+            return
         data = struct.pack("<BI", level, line & 0xFFFFFFFF) + messages.pack_text(file)
         wake = not (self._is_executing and threading.get_ident() == self._main)
         self._ring.send(messages.LOG, data + text.encode("utf-8", "replace"), wake)
@@ -130,6 +140,7 @@ class Link:
 
     def call(self, kind: str, payload: Dict[str, Any]) -> Dict[str, Any]:
         """See `Channel.call`."""
+        self._check_reach()
         files = payload.get("files") or {}
         plain = {name: value for name, value in payload.items() if name != "files"}
         parts = [messages.pack_text(kind), messages.pack_text(json.dumps(plain))]
@@ -156,6 +167,7 @@ class Link:
 
     def submit(self, request: InnerRequest, on_response: OnInnerResponse) -> int:
         """See `Channel.submit`."""
+        self._check_reach()
         number = self._number()
         self._inner[number] = on_response
         message = self._encoder.inner_request(number, request)
@@ -165,6 +177,10 @@ class Link:
     def cancel_submit(self, call: int) -> None:
         """See `Channel.cancel_submit`."""
         self._ring.send(messages.CANCEL_SUBMIT, struct.pack("<Q", call))
+
+    def _check_reach(self) -> None:
+        if self._ring.is_left:
+            raise CallError("expected the model's worker, got a process that was forked from it")
 
     def _number(self) -> int:
         with self._lock:

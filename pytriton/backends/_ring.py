@@ -18,6 +18,7 @@ from ._results import SLOTS, Results, address_of
 _RING_BYTES = 256 << 10
 _MASK = _RING_BYTES - 1
 _LARGEST = _RING_BYTES // 4
+_LARGEST_ELSEWHERE = 2 << 30
 _CANCEL = 4096
 _CANCEL_FLAGS = 16384
 _SLOT = _CANCEL + _CANCEL_FLAGS
@@ -89,6 +90,11 @@ class Ring:
         self._read = 0
         self._write = 0
         self._lock = threading.Lock()
+        self.is_left = False  # this process was forked from the worker
+
+    def leave(self) -> None:
+        """In a process that was forked from the worker: from now on nothing is sent."""
+        self.is_left = True
 
     def wait(self, seconds: float) -> bool:
         """Waits for a message.
@@ -148,6 +154,8 @@ class Ring:
             payload: its bytes.
             wake: whether the server must learn of it now.
         """
+        if self.is_left:
+            return
         with self._lock:
             self._write_message(code, payload)
         if wake:
@@ -159,6 +167,8 @@ class Ring:
 
     def _write_message(self, code: int, payload: bytes) -> None:
         if len(payload) > _LARGEST:
+            if len(payload) > _LARGEST_ELSEWHERE:
+                raise ValueError(f"expected at most 2 GiB for the server, got {len(payload)} bytes")
             slot, offset = self._results.put(payload)
             payload = _POINTER.pack(offset, len(payload), slot)
             code |= ELSEWHERE
@@ -186,6 +196,8 @@ class Ring:
         Args:
             soon: False: not if it looks again by itself within a millisecond.
         """
+        if self.is_left:
+            return
         reader = self._words[_READER]
         if reader > _READER_SLEEPS:
             if reader == self._rung and _IS_ORDERED:

@@ -6,10 +6,11 @@ the server, however that ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import sys
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 _SOCKET = 3
 _IDLE_SECONDS = 2.0
@@ -86,10 +87,12 @@ class Worker:
         self._setup: Any = None
         self._host: Any = None
         self._ends = False
+        self._is_fork = False
 
     def run(self, ring: Any) -> None:
         """Runs what comes from the ring, until the model is finalized."""
         self._ring = ring
+        os.register_at_fork(after_in_child=self._leave)
         while not self._ends:
             message = ring.take()
             if message is None:
@@ -119,6 +122,15 @@ class Worker:
         self._taken(data, number)
         self._command(code, content)
 
+    def _leave(self) -> None:
+        """In a process that the model has forked: the server talks to its parent only."""
+        if self._is_fork:
+            return
+        self._is_fork = True
+        self._ring.leave()
+        with contextlib.suppress(OSError):
+            os.close(_SOCKET)
+
     def _taken(self, data: memoryview, number: int) -> None:
         data.release()
         self._ring.taken()
@@ -134,6 +146,8 @@ class Worker:
             self._host.execute(batch)
         except BaseException as error:
             failure = _text_of(error)
+            self._end_fork(error)
+        self._end_fork(None)
         if arena is not None:
             arena.end(before)
         self._executing.batch = None
@@ -155,10 +169,34 @@ class Worker:
                 self._ends = True
                 if self._host is not None:
                     self._host.finalize()
+                _run_exit_functions()
         except BaseException as error:
+            self._end_fork(error)
             self._link.reply(False, _text_of(error))
             return
+        self._end_fork(None)
         self._link.reply(True, text)
+
+    def _end_fork(self, error: Optional[BaseException]) -> None:
+        """Ends a process that the model forked and that came back from the model.
+
+        Args:
+            error: what it came with.
+        """
+        if not self._is_fork:
+            return
+        code: Any = 1
+        cause = error
+        while cause is not None and not isinstance(cause, SystemExit):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            code = cause.code
+        elif error is None:
+            print("a process that the model forked came back from the model", file=sys.stderr)
+        else:
+            print(_text_of(error), file=sys.stderr)
+        sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
     def _take_setup(self, content: Any) -> None:
         from pytriton_worker._channel import WorkerSetup  # type: ignore[import-not-found]
@@ -195,6 +233,16 @@ class Worker:
         if told.get("has_is_ready"):
             self._link.watch_ready(host.is_ready)
         return json.dumps(told)
+
+
+def _run_exit_functions() -> None:
+    """What the model has registered with atexit: the process ends without the interpreter's end."""
+    import atexit
+
+    run_all: Any = getattr(atexit, "_run_exitfuncs", None)
+    with contextlib.suppress(BaseException):  # printed; Python before 3.10 raises the last, too
+        if run_all is not None:
+            run_all()
 
 
 def _text_of(error: BaseException) -> str:
