@@ -253,7 +253,8 @@ Result<std::unique_ptr<WorkerBackends>> WorkerBackends::Create(WorkerBackendOpti
   PT_ASSIGN_OR_RETURN(auto monitor, WorkerMonitor::Create());
   auto backends =
       std::unique_ptr<WorkerBackends>(new WorkerBackends(std::move(options), std::move(monitor)));
-  backends->hub_ = {backends->monitor_.get(), pool, logger, services, &backends->templates_};
+  backends->hub_ = {backends->monitor_.get(), pool, logger, services, &backends->templates_,
+                    &backends->orphans_};
   return backends;
 }
 
@@ -261,6 +262,7 @@ WorkerBackends::WorkerBackends(WorkerBackendOptions options, std::unique_ptr<Wor
     : options_(std::move(options)),
       environments_(options_.interpreter, Beside(options_.program, "_unpack.py"),
                     options_.load_limit),
+      orphans_(monitor.get()),
       monitor_(std::move(monitor)),
       templates_(monitor_.get(), Beside(options_.program, "_template.py"), options_.templates),
       pace_(std::make_shared<WorkerPace>(options_.pause)) {}

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/worker_environment.h"
+#include "backend/worker_orphans.h"
 #include "backend/worker_pace.h"
 #include "backend/worker_process.h"
 #include "backend/worker_template.h"
@@ -56,6 +57,7 @@ class WorkerBackends {
 
   const WorkerBackendOptions options_;
   WorkerEnvironments environments_;
+  WorkerOrphans orphans_;  // before the monitor, which uses it
   const std::unique_ptr<WorkerMonitor> monitor_;
   WorkerTemplates templates_;
   const std::shared_ptr<WorkerPace> pace_;

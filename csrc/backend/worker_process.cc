@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "backend/worker_log.h"
+#include "backend/worker_orphans.h"
 #include "backend/worker_template.h"
 #include "base/copy_count.h"
 
@@ -20,11 +21,6 @@ constexpr size_t kResultSpace = size_t{64} << 30;  // address space; memory only
 constexpr Duration kPatience = std::chrono::microseconds(500);
 // How often a writer looks again for room in a full ring.
 constexpr Duration kRoomWait = std::chrono::milliseconds(1);
-
-void Ring(int bell) {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof one);
-}
 
 }  // namespace
 
@@ -151,6 +147,7 @@ void WorkerProcess::Bury(const std::string& how) {
     if (is_followed_) Ring(loop_bell_);
   }
   asks_->Close();
+  if (hub_.orphans != nullptr) hub_.orphans->Add(child_.pid());
   if (on_death_) std::exchange(on_death_, nullptr)();
 }
 
@@ -186,119 +183,6 @@ bool WorkerProcess::Send(ToWorker type, std::string_view payload) {
     Pump();
   }
   return true;
-}
-
-void WorkerProcess::Pump() {
-  uint32_t type = 0;
-  std::string payload = std::move(message_);
-  bool is_sound = true;
-  while (is_sound) {
-    const WorkerRing::ReadResult result = ring_->Read(&type, &payload);
-    if (result == WorkerRing::ReadResult::kEmpty) break;
-    is_sound = result == WorkerRing::ReadResult::kMessage && Handle(type, payload);
-  }
-  message_ = std::move(payload);
-  held_.store(flights_->size(), std::memory_order_release);
-  has_room_.store(ring_->HasRoom() && !flights_->is_full(), std::memory_order_relaxed);
-  if (is_sound || is_dead()) return;
-  PT_LOG(hub_.logger, kError, "worker of '" + instance_name_ + "' sent a malformed message");
-  Kill();
-}
-
-void WorkerProcess::StopReading() {
-  while (!ring_->EndReading() && !is_dead()) {
-    ring_->BeginReading();
-    Pump();
-  }
-  // What the loop waits for may have come to another reader.
-  if (is_followed_) Ring(loop_bell_);
-}
-
-bool WorkerProcess::CopyElsewhere(std::string_view payload, std::string* copy) {
-  MessageReader in(payload);
-  const auto offset = in.Get<uint64_t>();
-  const auto size = in.Get<uint64_t>();
-  const auto slot = in.Get<uint32_t>();
-  if (!in.ok() || !results_->Contains(offset, size)) return false;
-  copy->assign(results_->base() + offset, size);
-  ring_->FreeSlot(slot);
-  return true;
-}
-
-bool WorkerProcess::Handle(uint32_t type, std::string_view payload) {
-  std::string copy;
-  if ((type & kElsewhere) != 0) {
-    if (!CopyElsewhere(payload, &copy)) return false;
-    payload = copy;
-    type &= ~kElsewhere;
-  }
-  MessageReader in(payload);
-  switch (static_cast<FromWorker>(type)) {
-    case FromWorker::kReply:
-      OnReply(payload);
-      return true;
-    case FromWorker::kResponses:
-      return flights_->OnResponses(payload);
-    case FromWorker::kBatchDone:
-      return OnBatchDone(payload);
-    case FromWorker::kLog:
-      LogFromWorker(hub_.logger, payload);
-      return true;
-    case FromWorker::kReturnInputs:
-      return flights_->OnReturnInputs(payload);
-    case FromWorker::kRelease:
-      flights_->OnRelease(in.Get<uint64_t>());
-      return in.ok();
-    case FromWorker::kReschedule:
-      flights_->OnReschedule(in.Get<uint64_t>());
-      return in.ok();
-    case FromWorker::kMetrics:
-      return asks_->OnMetrics(payload);
-    case FromWorker::kCall:
-      return asks_->OnCall(payload);
-    case FromWorker::kSubmit: {
-      WorkerFlights* const flights = flights_.get();
-      return asks_->OnSubmit(payload, [flights](const TensorRecord& tensor, bool* is_sound) {
-        return flights->ToSlice(tensor, is_sound);
-      });
-    }
-    case FromWorker::kCancelSubmit:
-      return asks_->OnCancel(payload);
-    case FromWorker::kReady:
-      readiness_->OnAnswer(payload);
-      return true;
-  }
-  return false;
-}
-
-bool WorkerProcess::OnBatchDone(std::string_view payload) {
-  MessageReader in(payload);
-  const auto sequence = in.Get<uint32_t>();
-  const auto run_ns = static_cast<int64_t>(in.Get<uint64_t>() & INT64_MAX);
-  const bool has_failed = in.Get<uint8_t>() != 0;
-  if (!in.ok() || static_cast<int32_t>(sent_ - sequence) < 0) return false;
-  if (has_failed) {
-    const std::string text(in.Rest());
-    const std::string ids = flights_->FailBatch(sequence, text);
-    if (hub_.logger != nullptr) {
-      hub_.logger->Log(LogLevel::kError, label_, "[request id: " + ids + "] " + text);
-    }
-  }
-  records_.End(sequence, std::chrono::nanoseconds(run_ns), std::chrono::steady_clock::now());
-  run_ns_.store(records_.batch_time().count(), std::memory_order_relaxed);
-  request_ns_.store(records_.request_time().count(), std::memory_order_relaxed);
-  done_.store(sequence, std::memory_order_release);
-  return true;
-}
-
-void WorkerProcess::OnReply(std::string_view payload) {
-  MessageReader in(payload);
-  const bool is_ok = in.Get<uint8_t>() != 0;
-  MutexLock lock(&mu_);
-  has_reply_ = true;
-  reply_ok_ = is_ok;
-  reply_ = std::string(in.Rest());
-  changed_.NotifyAll();
 }
 
 Result<std::string> WorkerProcess::Ask(ToWorker command, std::string_view payload,
@@ -367,6 +251,11 @@ Status WorkerProcess::Put(Batch* batch, bool is_waited) {
   return {};
 }
 
+void WorkerProcess::AwaitDeath() {
+  MutexLock lock(&mu_);
+  while (!is_dead()) changed_.Wait(&mu_);
+}
+
 void WorkerProcess::AwaitBatch(uint32_t sequence, FunctionRef<void()> patience,
                                FunctionRef<bool()> may_leave) {
   const auto is_done = [&] {
@@ -375,6 +264,10 @@ void WorkerProcess::AwaitBatch(uint32_t sequence, FunctionRef<void()> patience,
   bool is_patient = false;
   Pump();
   while (!is_done() && !is_dead() && !may_leave()) {
+    if (is_broken_) {
+      AwaitDeath();
+      break;
+    }
     if (!ring_->WaitForMessage(is_patient ? Duration(0) : kPatience)) {
       patience();
       is_patient = true;

@@ -28,6 +28,7 @@
 
 namespace pt::backend {
 
+class WorkerOrphans;
 class WorkerTemplates;
 
 // What all workers of a server share. Borrowed; outlives them.
@@ -37,6 +38,7 @@ struct WorkerHub {
   Logger* logger = nullptr;
   WorkerServices* services = nullptr;    // null: models can ask for nothing
   WorkerTemplates* templates = nullptr;  // null: each worker starts an interpreter
+  WorkerOrphans* orphans = nullptr;      // null: what a model leaves behind goes on
 };
 
 struct WorkerSpec {
@@ -113,15 +115,19 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void OnMaybeEnded();
   void Bury(const std::string& how) EXCLUDES(reader_mu_, mu_);
   bool Send(ToWorker type, std::string_view payload) REQUIRES(reader_mu_);
-  // Handles what is there.
+  // Handles what is there, or much of it: a worker that never stops must hold up nobody else.
   void Pump() REQUIRES(reader_mu_);
+  static void Ring(int bell);
+  // False: there is more; nobody is rung for it.
+  bool EndReading(bool* has_read) REQUIRES(reader_mu_);
   void StopReading() REQUIRES(reader_mu_);
   bool Handle(uint32_t type, std::string_view payload) REQUIRES(reader_mu_);
-  bool CopyElsewhere(std::string_view payload, std::string* copy);
+  BlockRef CopyElsewhere(std::string_view payload);
   // Writes the batch as a message and sends it.
   Status Put(Batch* batch, bool is_waited) REQUIRES(reader_mu_);
   void AwaitBatch(uint32_t sequence, FunctionRef<void()> patience, FunctionRef<bool()> may_leave)
       REQUIRES(reader_mu_);
+  void AwaitDeath() EXCLUDES(mu_);
   bool OnBatchDone(std::string_view payload) REQUIRES(reader_mu_);
   void OnReply(std::string_view payload) EXCLUDES(mu_);
 
@@ -143,6 +149,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::unique_ptr<WorkerFlights> flights_ GUARDED_BY(reader_mu_);
   WorkerRecords records_ GUARDED_BY(reader_mu_);
   bool is_followed_ GUARDED_BY(reader_mu_) = false;
+  bool is_broken_ GUARDED_BY(reader_mu_) = false;  // it wrote nonsense, and is being killed
   std::string message_ GUARDED_BY(reader_mu_);
   MessageWriter writer_ GUARDED_BY(reader_mu_);
 

@@ -28,11 +28,7 @@ bool WorkerProcess::Rest(Ringing ringing) {
   MutexLock lock(&reader_mu_);
   ring_->set_patience(ringing == Ringing::kSoon);
   bool has_read = false;
-  while (!ring_->EndReading() && !is_dead()) {
-    has_read = true;
-    ring_->BeginReading();
-    Pump();
-  }
+  if (!EndReading(&has_read)) Ring(loop_bell_);  // the loop goes on, after its sockets
   return has_read;
 }
 

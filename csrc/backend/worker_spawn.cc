@@ -129,6 +129,7 @@ std::vector<std::string> MergeEnvironment(const std::vector<std::string>& change
 WorkerChild::~WorkerChild() {
   if (pid_ > 0 && !is_reaped_) {
     Kill();
+    kill(-pid_, SIGKILL);  // and what it has started
     Await();
   }
   CloseFd(&pidfd_);
