@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "backend/batch_cost.h"
 #include "infer/scheduler.h"
 
 namespace pt::backend {
@@ -16,6 +17,8 @@ constexpr uint32_t kMostAhead = 64;
 constexpr Duration kBench = std::chrono::milliseconds(500);
 // Of a model with a batcher: one batch that runs, one that waits.
 constexpr uint32_t kMostBatches = 2;
+// Below this many, two batches cost more than they overlap.
+constexpr size_t kFewestToHalve = 16;
 // How long a worker may leave answers unannounced while it has more to do.
 constexpr Duration kLongestSilence = std::chrono::milliseconds(1);
 
@@ -38,7 +41,12 @@ bool WorkerInstance::MayRunAhead(const Scheduler& scheduler, const WorkerProcess
 }
 
 uint32_t WorkerInstance::Depth(const WorkerProcess& process) const {
-  if (plan_.cheap_request) return process.request_time() <= *plan_.cheap_request ? kMostBatches : 1;
+  if (plan_.cheap_request) {
+    const int64_t usual_size = process.run_time() / std::max(process.request_time(), Duration(1));
+    const bool overlaps = process.request_time() <= *plan_.cheap_request &&
+                          BatchCost::PartsWell(process.fixed_time(), kMostBatches * usual_size);
+    return overlaps ? kMostBatches : 1;
+  }
   if (plan_.ahead.count() == 0) return 1;
   return static_cast<uint32_t>(
       std::clamp<int64_t>(plan_.ahead / std::max(process.run_time(), Duration(1)), 1, kMostAhead));
@@ -79,7 +87,8 @@ bool WorkerInstance::Rest() {
     has_ended = heard_->KeepVigil(Vigil::kLongest);
     vigil_.Ended(!has_ended);
   }
-  const bool has_more = heard_->pending() > 1;
+  // Of two batches the first one's clients are to hear at once, while the second one runs.
+  const bool has_more = heard_->pending() > 1 && !plan_.cheap_request;
   if (has_more) loop_->LimitWait(kLongestSilence);
   const bool has_read =
       heard_->Rest(has_more ? WorkerProcess::Ringing::kSoon : WorkerProcess::Ringing::kAtOnce);
@@ -91,6 +100,13 @@ void WorkerInstance::UpdateCanTake() {
   const bool can_take = heard_->is_dead() || heard_->pending() == 0 ||
                         (heard_->pending() < Depth(*heard_) && heard_->has_room());
   can_take_.store(can_take, std::memory_order_release);
+}
+
+size_t WorkerInstance::Share(size_t waiting) const {
+  const bool halves = waiting >= kFewestToHalve && plan_.cheap_request && heard_ &&
+                      heard_->pending() == 0 && Depth(*heard_) == kMostBatches &&
+                      BatchCost::PartsWell(heard_->fixed_time(), static_cast<int64_t>(waiting));
+  return halves ? waiting - waiting / 2 : waiting;
 }
 
 bool WorkerInstance::HandOver(Batch* batch, const std::shared_ptr<WorkerProcess>& process) {

@@ -44,6 +44,7 @@ class WorkerInstance final : public BackendInstance, private LoopSignal {
   void Follow(LoopHost* loop) override { loop_ = loop; }
   void Unfollow() override;
   bool CanTake() const override { return can_take_.load(std::memory_order_acquire); }
+  size_t Share(size_t waiting) const override;
   bool Rest() override;
 
  private:

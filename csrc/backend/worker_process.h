@@ -92,12 +92,16 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   bool is_dead() const { return is_dead_.load(std::memory_order_acquire); }
   // Batches that were sent and have not ended. Instance's thread only.
   uint32_t pending() const { return sent_ - done_.load(std::memory_order_acquire); }
-  // How long a batch runs, and its time for each request, as the worker says, smoothed.
+  // How long a batch runs, its time for each request, and what it takes beside its requests, as the
+  // worker says, smoothed.
   Duration run_time() const {
     return std::chrono::nanoseconds(run_ns_.load(std::memory_order_relaxed));
   }
   Duration request_time() const {
     return std::chrono::nanoseconds(request_ns_.load(std::memory_order_relaxed));
+  }
+  Duration fixed_time() const {
+    return std::chrono::nanoseconds(fixed_ns_.load(std::memory_order_relaxed));
   }
   // What the model says of itself.
   WorkerReadiness* readiness() const { return readiness_.get(); }
@@ -165,6 +169,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::atomic<bool> has_room_{true};
   std::atomic<int64_t> run_ns_{1000000};
   std::atomic<int64_t> request_ns_{1000000};
+  std::atomic<int64_t> fixed_ns_{0};
   uint32_t sent_ = 0;  // written by the instance's thread, under reader_mu_
 };
 

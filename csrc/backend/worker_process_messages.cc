@@ -134,6 +134,7 @@ bool WorkerProcess::OnBatchDone(std::string_view payload) {
   records_.End(sequence, std::chrono::nanoseconds(run_ns), std::chrono::steady_clock::now());
   run_ns_.store(records_.batch_time().count(), std::memory_order_relaxed);
   request_ns_.store(records_.request_time().count(), std::memory_order_relaxed);
+  fixed_ns_.store(records_.fixed_time().count(), std::memory_order_relaxed);
   const uint32_t done = done_.load(std::memory_order_relaxed);
   if (static_cast<int32_t>(sequence - done) > 0) done_.store(sequence, std::memory_order_release);
   return true;

@@ -35,8 +35,10 @@ void WorkerRecords::End(uint32_t sequence, Duration run, TimePoint now) {
   while (!running_.empty() && static_cast<int32_t>(running_.front().sequence - sequence) <= 0) {
     Running ended = std::move(running_.front());
     running_.pop_front();
+    const int64_t requests = std::max<int64_t>(ended.requests, 1);
     batch_time_ = Smooth(batch_time_, run);
-    request_time_ = Smooth(request_time_, run / std::max<int64_t>(ended.requests, 1));
+    request_time_ = Smooth(request_time_, run / requests);
+    cost_.Record(requests, run);
     // The wait behind the batch before it is none of the model's.
     const TimePoint began = std::max(ended.sent, last_end_);
     last_end_ = now;

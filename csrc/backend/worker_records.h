@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 
+#include "backend/batch_cost.h"
 #include "base/clock.h"
 #include "infer/backend.h"
 
@@ -29,6 +30,8 @@ class WorkerRecords {
   // What a batch and what a request takes, smoothed.
   Duration batch_time() const { return batch_time_; }
   Duration request_time() const { return request_time_; }
+  // What a batch takes beside what its requests take.
+  Duration fixed_time() const { return cost_.fixed(); }
 
  private:
   struct Running {
@@ -44,6 +47,7 @@ class WorkerRecords {
   TimePoint last_end_;
   Duration batch_time_ = std::chrono::milliseconds(1);
   Duration request_time_ = std::chrono::milliseconds(1);
+  BatchCost cost_;
 };
 
 }  // namespace pt::backend

@@ -59,6 +59,10 @@ class BackendInstance {
   virtual void Unfollow() {}
   // Whether a batch that it is given now would be of use. Any thread.
   virtual bool CanTake() const { return true; }
+  // How many of `waiting` requests its next batch should have at most, at least one: fewer than all
+  // where it gains more by beginning with a part. A hint, for models whose batches needn't have
+  // certain sizes. Instance's thread.
+  virtual size_t Share(size_t waiting) const { return waiting; }
   // Between Follow and Unfollow, before the loop waits: looks once more for what has ended, and has
   // the loop woken for what ends from now on. True: CanTake may have changed.
   virtual bool Rest() { return false; }

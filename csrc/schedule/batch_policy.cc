@@ -57,7 +57,7 @@ bool BatchForm::Offer(const InferRequest& request) {
   oldest_ = std::min(oldest_, request.arrival);
   const auto& preferred = limits_->preferred_sizes;
   if (std::binary_search(preferred.begin(), preferred.end(), size_)) preferred_count_ = count_;
-  if (limits_->one_request || size_ >= limits_->max_size ||
+  if (limits_->one_request || count_ >= most_ || size_ >= limits_->max_size ||
       (!preferred.empty() && size_ >= preferred.back())) {
     is_closed_ = true;
   }

@@ -25,6 +25,12 @@ struct BatchLimits {
   const ModelConfig* config = nullptr;   // for the comparison; set when must_match
 
   static BatchLimits For(const ModelConfig& config);
+  // Whether nobody asked for batches of certain sizes, or to wait for larger ones. The largest size
+  // alone is what a configuration prefers that says nothing.
+  bool may_be_parted() const {
+    return max_delay.count() == 0 &&
+           (preferred_sizes.empty() || preferred_sizes.front() == max_size);
+  }
 };
 
 struct BatchDecision {
@@ -36,7 +42,9 @@ struct BatchDecision {
 // Collects requests in queue order, then decides.
 class BatchForm {
  public:
-  explicit BatchForm(const BatchLimits* limits) : limits_(limits) {}
+  // With `most` requests it is closed, whatever the limits allow.
+  explicit BatchForm(const BatchLimits* limits, size_t most = SIZE_MAX)
+      : limits_(limits), most_(most) {}
 
   // False when `request` can't join and closes the batch: stop offering.
   bool Offer(const InferRequest& request);
@@ -46,6 +54,7 @@ class BatchForm {
   bool Matches(const InferRequest& request) const;
 
   const BatchLimits* const limits_;
+  const size_t most_;
   const InferRequest* first_ = nullptr;
   size_t count_ = 0;
   int64_t size_ = 0;

@@ -164,7 +164,8 @@ QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint
       BatchDecision decision;
       if (queue_.size() > 0 && CanTake(*worker)) {
         batch->started = deps_.clock->Now();
-        decision = queue_.Take(limits_, batch->started, &batch->requests, &dropped);
+        decision =
+            queue_.Take(limits_, batch->started, &batch->requests, &dropped, ShareOf(*worker));
       }
       if (!batch->requests.empty()) {
         if (keeps_order_) *ticket = ordered_.NextTicket();
@@ -246,6 +247,11 @@ bool QueueScheduler::HasWork(const Worker& worker) const {
 
 bool QueueScheduler::CanTake(const Worker& worker) const {
   return worker.host == nullptr || worker.instance->CanTake();
+}
+
+size_t QueueScheduler::ShareOf(const Worker& worker) const {
+  if (worker.host == nullptr || !limits_.may_be_parted()) return SIZE_MAX;
+  return std::max<size_t>(worker.instance->Share(queue_.size()), 1);
 }
 
 int64_t QueueScheduler::queued() const {

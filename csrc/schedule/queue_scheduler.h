@@ -78,6 +78,8 @@ class QueueScheduler final : public Scheduler {
   // Whether a worker that drives a loop has something better to do.
   bool HasWork(const Worker& worker) const EXCLUDES(mu_);
   bool CanTake(const Worker& worker) const REQUIRES(mu_);
+  // How many requests the next batch of this worker may have.
+  size_t ShareOf(const Worker& worker) const REQUIRES(mu_);
   bool IsShort() const { return hands_over_ || short_model_.is_short(); }
   Status StartWorker(Worker* worker);
 

@@ -110,9 +110,9 @@ bool RequestQueue::OfferFrom(Level* level, std::deque<Waiting>* waiting, BatchFo
 }
 
 BatchDecision RequestQueue::Take(const BatchLimits& limits, TimePoint now, RequestList* batch,
-                                 DroppedList* dropped) {
+                                 DroppedList* dropped, size_t most) {
   if (size_ == 0) return {};
-  BatchForm form(&limits);
+  BatchForm form(&limits, most);
   // Delayed requests run only when nothing unexpired of the same or a higher priority remains.
   for (Level& level : levels_) {
     if (!OfferFrom(&level, &level.waiting, &form, now, dropped)) break;

@@ -33,10 +33,10 @@ class RequestQueue {
   // expired already) goes to `dropped` instead.
   void Push(RequestPtr request, TimePoint now, DroppedList* dropped);
 
-  // Decides on the waiting requests and, when a batch is due, moves it into `batch`. Cancelled and
-  // expired requests that are met on the way go to `dropped`.
+  // Decides on the waiting requests and, when a batch is due, moves it into `batch`: `most`
+  // requests at most. Cancelled and expired requests that are met on the way go to `dropped`.
   BatchDecision Take(const BatchLimits& limits, TimePoint now, RequestList* batch,
-                     DroppedList* dropped);
+                     DroppedList* dropped, size_t most = SIZE_MAX);
 
   // Moves every cancelled or expired request to `dropped` (or, by policy, behind the others).
   void Sweep(TimePoint now, DroppedList* dropped);

@@ -31,7 +31,10 @@ class OneSignalLoop final : public LoopHost {
     EXPECT_EQ(signal, signal_);
     signal_ = nullptr;
   }
-  void LimitWait(Duration) override { is_limited_ = true; }
+  void LimitWait(Duration) override {
+    is_limited_ = true;
+    ++limits_;
+  }
 
   // A round as the scheduler has the real loop do it: rests, waits, hears.
   void Round(BackendInstance* instance) {
@@ -44,10 +47,13 @@ class OneSignalLoop final : public LoopHost {
     signal_->OnSignal();
   }
   bool is_watched() const { return signal_ != nullptr; }
+  // Waits that were to end early.
+  int limits() const { return limits_; }
 
  private:
   int fd_ = -1;
   bool is_limited_ = false;
+  int limits_ = 0;
   LoopSignal* signal_ = nullptr;
 };
 
@@ -165,6 +171,62 @@ TEST_F(WorkerOverlapTest, OneMoreBatchLiesBeforeACheapModelAndNoThird) {
   Open(2);
   RunUntil([&] { return tally_.right == 5; });
   EXPECT_EQ(model_->stats().Snapshot().execution_count, 2u);
+}
+
+TEST_F(WorkerOverlapTest, TheFirstOfTwoBatchesIsAnsweredAtOnceWhileTheSecondRuns) {
+  ASSERT_TRUE(Load(kGatedBatches).ok());
+  HandOver({1.5, 1});
+  HandOver({2, 1});
+  Open(1);
+  RunUntil([&] { return tally_.right == 2; });
+  EXPECT_EQ(loop_.limits(), 0);
+  Open(2);
+  RunUntil([&] { return tally_.right == 4; });
+}
+
+TEST_F(WorkerOverlapTest, AnIdleWorkerOfACheapModelBeginsWithHalfOfMany) {
+  ASSERT_TRUE(Load(kGatedBatches).ok());
+  HandOver({1});
+  RunUntil([&] { return tally_.right == 1; });
+  EXPECT_EQ(instance_->Share(64), 32u);
+  EXPECT_EQ(instance_->Share(17), 9u);
+  EXPECT_EQ(instance_->Share(15), 15u);
+  HandOver({2});
+  EXPECT_EQ(instance_->Share(64), 64u);  // which wait for the other half
+  Open(2);
+  RunUntil([&] { return tally_.right == 2; });
+  EXPECT_EQ(instance_->Share(64), 32u);
+}
+
+TEST_F(WorkerFollowingTest, TheBatchesOfAModelThatIsntCheapStayWhole) {
+  ASSERT_TRUE(Load(kGatedBatches).ok());
+  HandOver({1});
+  RunUntil([&] { return tally_.right == 1; });
+  EXPECT_EQ(instance_->Share(64), 64u);
+}
+
+constexpr char kCostlyBatches[] = R"(
+import time
+import triton_python_backend_utils as pb_utils
+class TritonPythonModel:
+    def execute(self, requests):
+        time.sleep(0.02)
+        inputs = [pb_utils.get_input_tensor_by_name(r, "X").as_numpy() for r in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", x)]) for x in inputs]
+)";
+
+TEST_F(WorkerOverlapTest, BatchesThatCostMuchWhateverTheirSizeStayWhole) {
+  ASSERT_TRUE(Load(kCostlyBatches).ok());
+  int answers = 0;
+  for (const size_t size : {30, 1, 30, 1}) {
+    HandOver(std::vector<float>(size, 1));
+    answers += static_cast<int>(size);
+    RunUntil([&] { return tally_.right == answers && instance_->CanTake(); });
+  }
+  EXPECT_EQ(instance_->Share(64), 64u);
+  HandOver({1});
+  EXPECT_FALSE(instance_->CanTake()) << "and nothing is handed over ahead";
+  RunUntil([&] { return instance_->CanTake(); });
 }
 
 TEST_F(WorkerOverlapTest, ABatchThatACrashFoundUnbegunRunsAgain) {

@@ -67,6 +67,32 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"JumpsOverPreferred", {3, 3}, 8, {4}, 10, 0, 2}),
     [](const auto& info) { return info.param.name; });
 
+TEST(BatchForm, IsClosedByTheNumberOfRequestsThatAreWanted) {
+  FakeModel model(8);
+  const BatchLimits limits = BatchLimits::For(model.config);
+  BatchForm form(&limits, 2);
+  EXPECT_TRUE(form.Offer(*model.Request(1, TimePoint())));
+  EXPECT_TRUE(form.Offer(*model.Request(3, TimePoint())));
+  EXPECT_FALSE(form.Offer(*model.Request(1, TimePoint())));
+  EXPECT_EQ(form.Decide(TimePoint()).take, 2u);
+}
+
+TEST(BatchLimits, MayBePartedWhereNobodyAskedForSizesOrToWait) {
+  struct Row {
+    std::vector<int32_t> preferred;
+    uint64_t delay_us;
+    bool may_be_parted;
+  };
+  // The largest size is what a repository's configuration prefers by default.
+  for (const Row& row : {Row{{}, 0, true}, Row{{8}, 0, true}, Row{{4}, 0, false},
+                         Row{{4, 8}, 0, false}, Row{{}, 100, false}, Row{{8}, 100, false}}) {
+    FakeModel model(8);
+    model.config.dynamic_batching.preferred_batch_sizes = row.preferred;
+    model.config.dynamic_batching.max_queue_delay_us = row.delay_us;
+    EXPECT_EQ(BatchLimits::For(model.config).may_be_parted(), row.may_be_parted);
+  }
+}
+
 TEST(BatchForm, ClosesAtAnotherShape) {
   FakeModel model(8, {-1});
   const BatchLimits limits = BatchLimits::For(model.config);

@@ -1,6 +1,7 @@
 // Instances of a backend that runs batches elsewhere: who takes what while they drive a loop.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <string>
@@ -25,6 +26,7 @@ struct Elsewhere {
   };
   std::array<Instance, 2> instances;
   std::atomic<int> follows{0};
+  std::atomic<size_t> share{SIZE_MAX};  // what an instance that follows a loop wants at most
 
   size_t batch_count(size_t ordinal) {
     Instance& instance = instances[ordinal];
@@ -59,6 +61,7 @@ class HandingInstance final : public BackendInstance {
     mine_->can_take = true;
   }
   bool CanTake() const override { return mine_->can_take; }
+  size_t Share(size_t waiting) const override { return std::min<size_t>(waiting, all_->share); }
 
  private:
   Elsewhere* const all_;
@@ -113,6 +116,10 @@ class HandingOverTest : public testing::Test {
   void WaitForBatches(size_t count) {
     while (all_.batch_count(0) + all_.batch_count(1) < count) std::this_thread::yield();
   }
+  std::vector<std::string> last_batch() {
+    MutexLock lock(&all_.instances[0].mu);
+    return all_.instances[0].batches.back();
+  }
   void End(size_t ordinal) {
     Elsewhere::Instance& instance = all_.instances[ordinal];
     std::vector<RequestPtr> held;
@@ -146,8 +153,34 @@ TEST_F(HandingOverTest, TheLoopGoesToTheInstanceAtOnceAndStaysWhileItsBatchRuns)
   EXPECT_EQ(fake_.answers.count(), warm_ - 1);
   End(0);
   WaitForBatches(warm_ + 1);
-  MutexLock lock(&all_.instances[0].mu);
-  EXPECT_EQ(all_.instances[0].batches.back(), (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(last_batch(), (std::vector<std::string>{"b", "c"}));
+}
+
+TEST_F(HandingOverTest, AnInstanceGetsThePartOfTheQueueThatItWants) {
+  fake_.config.dynamic_batching.preferred_batch_sizes = {4};
+  all_.share = 3;
+  Start(1, false);
+  WaitUntilFollowed();
+  Submit({"a", "b", "c", "d"});
+  while (scheduler_->queued() < 4) std::this_thread::yield();
+  End(0);
+  WaitForBatches(warm_ + 1);
+  ASSERT_EQ(last_batch(), (std::vector<std::string>{"a", "b", "c"}));
+  End(0);
+  WaitForBatches(warm_ + 2);
+  EXPECT_EQ(last_batch(), (std::vector<std::string>{"d"}));
+}
+
+TEST_F(HandingOverTest, WhoeverPrefersASizeGetsItWhole) {
+  fake_.config.dynamic_batching.preferred_batch_sizes = {2};
+  all_.share = 1;
+  Start(1, false);
+  WaitUntilFollowed();
+  Submit({"a", "b", "c"});
+  while (scheduler_->queued() < 3) std::this_thread::yield();
+  End(0);
+  WaitForBatches(warm_ + 1);
+  EXPECT_EQ(last_batch(), (std::vector<std::string>{"a", "b"}));
 }
 
 TEST_F(HandingOverTest, WorkGoesToASleeperWhenTheDriverCanTakeNoMore) {
