@@ -150,9 +150,7 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   return keeper;
 }
 
-std::string Key(const VersionSource& source) {
-  return source.name + ':' + std::to_string(source.version);
-}
+WorkerPace::Key PaceKey(const VersionSource& source) { return {source.name, source.version}; }
 
 std::string Beside(const std::string& program, const std::string& name) {
   return program.substr(0, program.rfind('/') + 1) + name;
@@ -164,7 +162,7 @@ class WorkerBackend final : public Backend {
                 const std::shared_ptr<WorkerKeeper>& first)
       : model_(std::move(model)),
         config_(std::move(config)),
-        ticket_(model_->pace, Key(model_->source)) {
+        ticket_(model_->pace, PaceKey(model_->source)) {
     for (int ordinal = 0; ordinal < std::max(1, config_.instance_count()); ++ordinal) {
       const std::string name = InstanceName(config_, ordinal);
       keepers_.push_back(ordinal == 0 && first ? first : MakeKeeper(*model_, name));
@@ -270,7 +268,7 @@ WorkerBackends::WorkerBackends(WorkerBackendOptions options, std::unique_ptr<Wor
 WorkerBackends::~WorkerBackends() = default;
 
 Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource& source) {
-  pace_->Await(Key(source));
+  pace_->Await(PaceKey(source));
   auto model = std::make_shared<WorkerModel>();
   model->source = source;
   model->pace = pace_;

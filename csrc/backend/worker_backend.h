@@ -27,7 +27,8 @@ struct WorkerBackendOptions {
   Duration load_limit = std::chrono::minutes(15);
   Duration finalize_limit = std::chrono::seconds(30);
   size_t templates = 4;  // worker_template.h
-  // Between two loads of a version that serves (worker_pace.h).
+  // Between two loads of a version that serves, or from a version's end to the next load of its
+  // model (worker_pace.h).
   Duration pause = std::chrono::milliseconds(300);
   // Work that may lie before a worker of a model without a batcher: what a crash hands back, and
   // what an idle neighbour misses.
