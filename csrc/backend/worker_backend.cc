@@ -195,6 +195,13 @@ class WorkerBackend final : public Backend {
 
   bool RunsElsewhere() const override { return true; }
 
+  void Abandon() override {
+    PT_LOG(model_->hub.logger, kWarning,
+           "the workers of '" + model_->source.name + ":" + std::to_string(model_->source.version) +
+               "' are ended with requests under way: it was unloaded, and they took too long");
+    for (const auto& keeper : keepers_) keeper->Abort();
+  }
+
   Status Health() const override {
     Status first;
     for (const auto& keeper : keepers_) {

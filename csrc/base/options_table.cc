@@ -157,6 +157,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     Bool("disable-auto-complete-config", "false", kRepository, "Take configurations as they are written"),
     Int("model-load-thread-count", "0", kCount, "threads", kRepository, "Models loaded at once; 0: twice the cores; loads of over 10 s don't count"),
     Int("model-load-timeout-secs", "900", kCount, "s", kRepository, "A load that takes longer is given up; 0: never"),
+    Int("model-unload-timeout-secs", "0", kCount, "s", kRepository, "Requests of an unloaded model that take longer are failed, by ending its workers; 0: never"),
     Int("model-load-retry-count", "0", kCount, "", kRepository, "How often a failed load is tried again"),
     Bool("model-namespacing", "false", kRepository, "Let repositories hold models of the same name"),
     Text("backend-directory", "/opt/tritonserver/backends", "path", kRepository, "Directory with backends"),

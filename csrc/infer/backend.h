@@ -79,6 +79,8 @@ class Backend {
   virtual void Drain() {}
   // Whether its instances need their threads only to hand batches over, while they follow a loop.
   virtual bool RunsElsewhere() const { return false; }
+  // Gives up what runs now, where that can be done: it fails. Nothing runs after it. Any thread.
+  virtual void Abandon() {}
   // Why it can't execute now (every worker process is dead); OK otherwise. Any thread.
   virtual Status Health() const { return {}; }
 };

@@ -37,6 +37,10 @@ bool Model::is_healthy() const { return backend_ == nullptr || backend_->Health(
 
 ModelHandle Model::Acquire() { return gate_.TryEnter() ? ModelHandle(this) : ModelHandle(); }
 
+void Model::Abandon() {
+  if (backend_) backend_->Abandon();
+}
+
 void Model::Stop() {
   // Coroutines and streams still use the instances: they end first.
   if (backend_) backend_->Drain();

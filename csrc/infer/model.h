@@ -74,6 +74,8 @@ class Model {
   // short).
   void Drain(std::function<void()> drained) { gate_.Close(std::move(drained)); }
   int64_t users() const { return gate_.entries(); }
+  // Has requests under way fail, where the backend can do that. REQUIRES: it drains.
+  void Abandon();
   // Ends the scheduler's threads. REQUIRES: not on an instance thread.
   void Stop();
 

@@ -35,7 +35,8 @@ struct RepositoryOptions {
   bool auto_complete = true;
   int thread_count = 4;
   int retry_count = 0;
-  Duration load_limit{0};  // 0: a load may take for ever
+  Duration load_limit{0};    // 0: a load may take for ever
+  Duration unload_limit{0};  // 0: so may requests of what was unloaded
   Namespacing namespacing = Namespacing::kOff;
 };
 

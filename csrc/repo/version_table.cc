@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "repo/model_key.h"
+#include "repo/version_entry.h"
 
 namespace pt::repo {
 namespace {
@@ -19,23 +20,6 @@ std::string Describe(const std::string& name, int64_t version) {
 }
 
 }  // namespace
-
-// One generation. In kLoading it belongs to whoever loads it, in kUnloading to its retirement; both
-// may keep a pointer to it without the lock.
-struct VersionTable::Entry {
-  std::string key;
-  int64_t version = 0;
-  uint64_t generation = 0;
-  Owner owner = Owner::kCode;
-  VersionState state = VersionState::kLoading;
-  bool has_failed = false;
-  std::string reason;
-  Trace trace = Trace::kUnloaded;
-  std::vector<std::function<void()>> gone;  // run when it has gone
-  std::shared_ptr<const void> files;        // outlives the model
-  std::unique_ptr<Model> model;             // while ready or unloading
-  Hold hold;                                // while ready
-};
 
 // Models of the program are their names; those of files may be in a namespace.
 std::string_view VersionTable::NameOf(const std::string& key, const Generations& generations) {
@@ -59,8 +43,28 @@ VersionTable::~VersionTable() {
     PublishLocked();
   }
   holds.clear();
+  AwaitRetired();
+}
+
+void VersionTable::AwaitRetired() {
   MutexLock lock(&mu_);
+  if (limits_.end) {
+    const TimePoint until = std::chrono::steady_clock::now() + *limits_.end;
+    while (retiring_ > 0) {
+      if (!retired_.WaitUntil(&mu_, until)) break;
+    }
+    for (const auto& [key, generations] : models_) {
+      for (const auto& entry : generations) {
+        if (entry->state == VersionState::kUnloading && entry->model) entry->model->Abandon();
+      }
+    }
+  }
   while (retiring_ > 0) retired_.Wait(&mu_);
+}
+
+void VersionTable::LimitDrains(const DrainLimits& limits) {
+  MutexLock lock(&mu_);
+  limits_ = limits;
 }
 
 VersionTable::Entry* VersionTable::FindLocked(const std::string& key, uint64_t generation) {
@@ -186,6 +190,11 @@ VersionTable::Hold VersionTable::RetireLocked(Entry* entry, Trace trace) {
   entry->state = VersionState::kUnloading;
   entry->trace = trace;
   ++retiring_;
+  if (limits_.alarm != nullptr && limits_.retired.count() > 0) {
+    entry->limit = limits_.alarm->Arm(
+        std::chrono::steady_clock::now() + limits_.retired,
+        [this, key = entry->key, generation = entry->generation] { Abandon(key, generation); });
+  }
   return std::move(entry->hold);
 }
 
@@ -240,10 +249,24 @@ void VersionTable::Drain(Entry* entry) {
   entry->model->Drain([this, entry] { pool_.Post([this, entry] { Finish(entry); }); });
 }
 
+void VersionTable::Abandon(const std::string& key, uint64_t generation) {
+  MutexLock lock(&mu_);
+  Entry* entry = FindLocked(key, generation);
+  if (entry != nullptr && entry->model) entry->model->Abandon();
+}
+
 void VersionTable::Finish(Entry* entry) {
-  entry->model->Stop();
+  std::unique_ptr<Model> model;
+  Alarm* alarm = nullptr;
+  {
+    MutexLock lock(&mu_);
+    model = std::move(entry->model);
+    alarm = limits_.alarm;
+  }
+  if (entry->limit != 0) alarm->Disarm(entry->limit);
+  model->Stop();
   // The model goes before its files, and both without the lock: that may take long.
-  entry->model.reset();
+  model.reset();
   entry->files.reset();
   std::vector<std::function<void()>> gone;
   {
@@ -284,102 +307,6 @@ void VersionTable::Clear(const std::string& key, Trace trace) {
     if (named->second.empty()) models_.erase(named);
   }
   PublishLocked();
-}
-
-std::vector<int64_t> VersionTable::ReadyVersions(const std::string& key) const {
-  MutexLock lock(&mu_);
-  std::vector<int64_t> versions;
-  const auto named = models_.find(key);
-  if (named == models_.end()) return versions;
-  for (const auto& entry : named->second) {
-    if (entry->state == VersionState::kReady) versions.push_back(entry->version);
-  }
-  std::sort(versions.begin(), versions.end());
-  return versions;
-}
-
-std::vector<IndexEntry> VersionTable::Index() const {
-  MutexLock lock(&mu_);
-  std::vector<IndexEntry> index;
-  for (const auto& [key, generations] : models_) {
-    std::map<int64_t, const Entry*> shown;
-    for (const auto& entry : generations) {
-      const Entry*& best = shown[entry->version];
-      const auto rank = [](const Entry& e) {
-        return std::make_tuple(e.state == VersionState::kReady, e.generation);
-      };
-      if (best == nullptr || rank(*best) < rank(*entry)) best = entry.get();
-    }
-    for (const auto& [version, entry] : shown) {
-      index.push_back({key,
-                       std::string(NameOf(key, generations)),
-                       std::to_string(version),
-                       entry->state,
-                       entry->reason,
-                       {},
-                       true});
-    }
-  }
-  std::stable_sort(index.begin(), index.end(),
-                   [](const IndexEntry& a, const IndexEntry& b) { return a.name < b.name; });
-  return index;
-}
-
-bool VersionTable::IsReady() const {
-  MutexLock lock(&mu_);
-  return std::all_of(models_.begin(), models_.end(), [](const auto& named) {
-    bool is_missing = false;
-    for (const auto& entry : named.second) {
-      if (entry->state == VersionState::kReady) return true;
-      is_missing = is_missing || entry->has_failed ||
-                   (entry->state == VersionState::kLoading && entry->owner == Owner::kCode);
-    }
-    return !is_missing;
-  });
-}
-
-void VersionTable::ForEachReady(
-    const std::function<void(Model& model, std::string_view space)>& visit) const {
-  std::vector<std::pair<ModelHandle, std::string>> ready;
-  {
-    MutexLock lock(&mu_);
-    for (const auto& [key, generations] : models_) {
-      for (const auto& entry : generations) {
-        if (entry->state != VersionState::kReady) continue;
-        ModelHandle handle = entry->model->Acquire();
-        if (!handle) continue;
-        ready.emplace_back(std::move(handle),
-                           entry->owner == Owner::kFiles ? SpaceOfKey(key) : std::string_view());
-      }
-    }
-  }
-  std::sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
-    return std::make_tuple(std::string_view(a.first->name()), a.first->version(), a.second) <
-           std::make_tuple(std::string_view(b.first->name()), b.first->version(), b.second);
-  });
-  for (const auto& [handle, space] : ready) visit(*handle, space);
-}
-
-int64_t VersionTable::InFlight() const {
-  MutexLock lock(&mu_);
-  int64_t count = 0;
-  for (const auto& [name, generations] : models_) {
-    for (const auto& entry : generations) {
-      if (entry->model) count += entry->model->users();
-    }
-  }
-  return count;
-}
-
-int64_t VersionTable::InFlight(const std::string& key) const {
-  MutexLock lock(&mu_);
-  int64_t count = 0;
-  const auto named = models_.find(key);
-  if (named == models_.end()) return 0;
-  for (const auto& entry : named->second) {
-    if (entry->model) count += entry->model->users();
-  }
-  return count;
 }
 
 }  // namespace pt::repo

@@ -15,10 +15,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/alarm.h"
 #include "base/job_pool.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -62,10 +64,21 @@ struct Retirement {
   Trace trace = Trace::kUnloaded;
 };
 
+// How long the requests of a version that was retired may take; then they are given up, where its
+// backend can do that.
+struct DrainLimits {
+  Alarm* alarm = nullptr;       // borrowed; null: there is no limit while the table lives
+  Duration retired{0};          // 0: no limit
+  std::optional<Duration> end;  // from the table's end on
+};
+
 class VersionTable {
  public:
   VersionTable();
   ~VersionTable();  // retires everything and waits until it is gone
+
+  // Before anything is retired.
+  void LimitDrains(const DrainLimits& limits) EXCLUDES(mu_);
 
   // A new generation, in kLoading. Errors: AlreadyExists when the other owner has that model, or
   // when code asks for a version that serves already.
@@ -114,10 +127,13 @@ class VersionTable {
   void PublishLocked() REQUIRES(mu_);
   void Drain(Entry* entry);
   void Finish(Entry* entry) EXCLUDES(mu_);
+  void Abandon(const std::string& key, uint64_t generation) EXCLUDES(mu_);
+  void AwaitRetired() EXCLUDES(mu_);
 
   mutable Mutex mu_;
   std::map<std::string, Generations> models_ GUARDED_BY(mu_);  // by key
   uint64_t next_generation_ GUARDED_BY(mu_) = 1;
+  DrainLimits limits_ GUARDED_BY(mu_);
   int retiring_ GUARDED_BY(mu_) = 0;
   CondVar retired_;
   Router router_;

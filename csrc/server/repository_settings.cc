@@ -88,6 +88,7 @@ Result<RepositoryOptions> ReadRepositories(const OptionValues& options) {
       !options.GetBool("disable-auto-complete-config") && !options.GetBool("strict-model-config");
   repositories.thread_count = ReadThreads(options);
   repositories.load_limit = std::chrono::seconds(options.GetInt("model-load-timeout-secs"));
+  repositories.unload_limit = std::chrono::seconds(options.GetInt("model-unload-timeout-secs"));
   repositories.namespacing =
       options.GetBool("model-namespacing") ? repo::Namespacing::kOn : repo::Namespacing::kOff;
   repositories.retry_count = static_cast<int>(options.GetInt("model-load-retry-count"));

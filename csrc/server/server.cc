@@ -192,6 +192,8 @@ Status Server::Impl::OpenWorkers() {
 }
 
 Status Server::Impl::OpenRepositories() {
+  repository.table().LimitDrains(
+      {&alarm, settings.repositories.unload_limit, std::max(settings.exit_timeout, Duration(0))});
   if (settings.repositories.repositories.empty()) return {};
   repo::LoadTools tools;
   PT_RETURN_IF_ERROR(OpenWorkers());

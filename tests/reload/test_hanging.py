@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
+
+import pytest
 
 from e2e.harness import wait_until
 from e2e.test_workers import workers_of
@@ -24,6 +28,7 @@ import time
 
 class TritonPythonModel:
     def execute(self, requests):
+        print("begins")
         time.sleep(100000)
 """
 WARM_UP = """
@@ -78,6 +83,43 @@ def test_hanging_loads_are_given_up(repository, serve):
     wait_until(lambda: not workers_of(server.process.pid), "their processes to end")
     server.wait_metric("pytriton_model_load_failures", 3)
     assert server.ask() == (200, "1")
+
+
+def ask_hanging(server: RepositoryServer) -> socket.socket:
+    """A client of `hangs` whose request is being executed."""
+    tensor = {"name": "X", "datatype": "FP32", "shape": [1], "data": [1]}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    client = server.connect()
+    head = f"POST /v2/models/hangs/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    client.sendall(head.encode() + body)
+    wait_until(lambda: "begins" in server.log, "the request to run")
+    return client
+
+
+def test_requests_of_an_unloaded_model_may_have_a_limit(repository, serve):
+    repository.write_python_model("hangs", HANGS_IN_EXECUTE)
+    server = serve(*EXPLICIT, "--load-model", "hangs", "--model-unload-timeout-secs", "1")
+    with ask_hanging(server) as client:
+        assert server.unload("hangs")[0] == 200
+        answer = client.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 500 ")
+    assert "Stub process 'hangs_0' is not healthy" in answer
+    wait_until(lambda: server.index()[("hangs", "1")]["state"] == "UNAVAILABLE", "its end")
+    assert server.index()[("hangs", "1")]["reason"] == "unloaded"
+    assert not workers_of(server.process.pid)
+    assert "the workers of 'hangs:1' are ended with requests under way" in server.log
+
+
+@pytest.mark.parametrize("is_unloaded", [False, True], ids=["loaded", "unloaded"])
+def test_what_nobody_waits_for_holds_up_no_end(repository, serve, is_unloaded):
+    repository.write_python_model("hangs", HANGS_IN_EXECUTE)
+    server = serve(*EXPLICIT, "--load-model", "hangs", "--exit-timeout-secs", "1")
+    ask_hanging(server).close()
+    server.wait_metric("pytriton_connections", 1)  # the scrape's own
+    if is_unloaded:
+        assert server.unload("hangs")[0] == 200
+    assert server.stop() == 0
+    assert not workers_of(server.process.pid)
 
 
 def test_a_start_that_hangs_can_be_stopped(repository, tmp_path):
