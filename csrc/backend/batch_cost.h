@@ -20,10 +20,10 @@ class BatchCost {
   // What any batch costs, for its messages and wake-ups.
   static constexpr Duration kUsual = std::chrono::microseconds(25);
 
-  // A batch of so many requests ran so long.
+  // A batch of so many requests ran so long, as the worker says, which may be anything.
   void Record(int64_t requests, Duration run) {
     const auto size = static_cast<double>(requests);
-    auto time = static_cast<double>(run.count());
+    auto time = static_cast<double>(std::clamp(run, Duration(0), kLongest).count());
     if (mean_time_ == 0) {
       mean_size_ = size;
       mean_time_ = time;
@@ -54,6 +54,7 @@ class BatchCost {
   }
 
  private:
+  static constexpr Duration kLongest = std::chrono::hours(1);
   static constexpr double kWeight = 1.0 / 32;
   static constexpr double kMostOutlying = 4;
   static constexpr double kLeastVariance = 1;

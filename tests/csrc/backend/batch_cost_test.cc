@@ -54,6 +54,17 @@ TEST(BatchCostTest, OneBatchThatWasKeptFromItsCpuChangesLittle) {
   EXPECT_LT(cost.fixed(), microseconds(60));
 }
 
+TEST(BatchCostTest, AWorkerMayClaimAnyTime) {
+  BatchCost cost;
+  for (int i = 0; i < 200; ++i) {
+    cost.Record(1, Duration::max());
+    cost.Record(64, Duration::max());
+    cost.Record(64, Duration::min());
+  }
+  EXPECT_GE(cost.fixed().count(), 0);
+  EXPECT_LE(cost.fixed(), std::chrono::hours(1));
+}
+
 TEST(BatchCostTest, ManyRequestsPartWellWhereABatchCostsLittle) {
   EXPECT_TRUE(BatchCost::PartsWell(microseconds(20), 1));
   EXPECT_FALSE(BatchCost::PartsWell(microseconds(60), 16));
