@@ -10,7 +10,7 @@ import contextlib
 import os
 import struct
 import sys
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _SOCKET = 3
 _IDLE_SECONDS = 2.0
@@ -20,13 +20,18 @@ _POINTER = struct.Struct("<QQI")
 _BATCH = 1
 
 
+def _ignore(number: int, frame: Any) -> None:
+    pass
+
+
 def bind_to(parent: int) -> None:
     """Makes this process end with its parent (the server or a template), and only with it."""
     import ctypes
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Handlers that do nothing, as programs that a model starts would go on to ignore these signals.
+    signal.signal(signal.SIGINT, _ignore)
+    signal.signal(signal.SIGTERM, _ignore)
     ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         os._exit(0)
@@ -69,6 +74,38 @@ def hide_directory() -> None:
     sys.path[:] = [path for path in sys.path if not path or os.path.realpath(path) != folder]
 
 
+def _deliver_signals_after_forks(leave: Callable[[], None]) -> None:
+    """Has forks die of SIGTERM, with which multiprocessing ends its processes, and of SIGINT.
+
+    Args:
+        leave: called in each fork.
+    """
+    import signal
+    import threading
+
+    defaults: Dict[signal.Signals, Any] = {
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+    }
+    masks = threading.local()
+
+    def hold() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, defaults)
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
+    def become() -> None:
+        leave()
+        for number, default in defaults.items():
+            if signal.getsignal(number) is _ignore:
+                with contextlib.suppress(ValueError):  # forked by a thread
+                    signal.signal(number, default)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=become)
+
+
 class Worker:
     """Runs the commands of the server, on the main thread.
 
@@ -92,7 +129,7 @@ class Worker:
     def run(self, ring: Any) -> None:
         """Runs what comes from the ring, until the model is finalized."""
         self._ring = ring
-        os.register_at_fork(after_in_child=self._leave)
+        _deliver_signals_after_forks(self._leave)
         while not self._ends:
             message = ring.take()
             if message is None:

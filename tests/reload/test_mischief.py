@@ -66,6 +66,7 @@ class TritonPythonModel:
         job = {1: write_endless_message, 2: break_position, 3: flood}.get(int(x[0]))
         if job is not None and len(x) == 1:
             job()
+            threading.Event().wait()  # nothing else is written
         elif job is not None:
             threading.Timer(0.01, job).start()  # when nobody waits for the worker
         return respond(requests)
@@ -80,6 +81,13 @@ import numpy as np
 
 class TritonPythonModel:
     def initialize(self, args):
+        ended = [subprocess.Popen(["sleep", "1000"])]
+        ended.append(multiprocessing.get_context("fork").Process(target=time.sleep, args=(1000,)))
+        ended[1].start()
+        for process in ended:  # as everywhere, it doesn't ignore signals
+            process.terminate()
+        ended[0].wait()
+        ended[1].join()
         self.program = subprocess.Popen(["sleep", "1000"])
         self.fork = os.fork()
         if self.fork == 0:
