@@ -65,7 +65,7 @@ Status ModelConfigOf(const Service& service, std::string_view request, std::stri
   inference::ModelConfigRequest given;
   PT_RETURN_IF_ERROR(ParseMessage(request, &given));
   PT_ASSIGN_OR_RETURN(const ModelHandle model, service.FindModel(given.name(), given.version()));
-  *response = ModelConfigResponseProto(model->config());
+  *response = ModelConfigResponseProto(*model->current_config());
   return {};
 }
 

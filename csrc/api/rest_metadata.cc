@@ -109,7 +109,7 @@ void HandleModelConfig(RestCall& call) {
   const Result<ModelHandle> model = call.service().FindModel(call.path.model, call.path.version);
   if (!model.ok()) return call.sink->Send(ErrorReply(model.status(), kJsonType));
   HttpReply reply = EmptyReply(200, kJsonType);
-  reply.body.push_back(Slice::OfString(ModelConfigJson(model->get()->config())));
+  reply.body.push_back(Slice::OfString(ModelConfigJson(*model->get()->current_config())));
   call.sink->Send(std::move(reply));
 }
 

@@ -90,7 +90,7 @@ class IdentityLoader final : public BackendLoader {
     options.execute_delay = std::chrono::milliseconds(run_ms);
     options.content = ReadContent(version_dir_);
     options.ballast.assign(static_cast<size_t>(ballast), 1);  // written: it is resident
-    return std::unique_ptr<Backend>(std::make_unique<IdentityBackend>(std::move(options)));
+    return std::unique_ptr<Backend>(std::make_unique<IdentityBackend>(std::move(options), config));
   }
 
  private:
@@ -112,6 +112,17 @@ class IdentityLoader final : public BackendLoader {
 
 Result<std::unique_ptr<BackendInstance>> IdentityBackend::CreateInstance(int /*ordinal*/) {
   return std::unique_ptr<BackendInstance>(std::make_unique<IdentityInstance>(options_));
+}
+
+Result<InstanceChange> IdentityBackend::PlanChange(
+    const ModelConfig& config, const std::shared_ptr<LoadControl>& /*control*/) {
+  MutexLock lock(&mu_);
+  return roster_.Plan(config);
+}
+
+void IdentityBackend::Forget(int ordinal) {
+  MutexLock lock(&mu_);
+  roster_.Forget(ordinal);
 }
 
 Result<std::unique_ptr<BackendLoader>> OpenIdentity(const VersionSource& source) {

@@ -16,8 +16,10 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "infer/backend.h"
 #include "infer/backend_loader.h"
+#include "infer/instance_places.h"
 
 namespace pt::backend {
 
@@ -29,12 +31,19 @@ struct IdentityOptions {
 
 class IdentityBackend final : public Backend {
  public:
-  explicit IdentityBackend(IdentityOptions options = {})
-      : options_(std::make_shared<const IdentityOptions>(std::move(options))) {}
+  explicit IdentityBackend(IdentityOptions options = {}, const ModelConfig& config = {})
+      : options_(std::make_shared<const IdentityOptions>(std::move(options))), roster_(config) {}
   Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) override;
+  bool CanChange() const override { return true; }
+  Result<InstanceChange> PlanChange(const ModelConfig& config,
+                                    const std::shared_ptr<LoadControl>& control) override
+      EXCLUDES(mu_);
+  void Forget(int ordinal) override EXCLUDES(mu_);
 
  private:
   const std::shared_ptr<const IdentityOptions> options_;  // with every instance
+  Mutex mu_;
+  InstanceRoster roster_ GUARDED_BY(mu_);
 };
 
 // The opener of backend "identity".

@@ -7,6 +7,9 @@
 
 #include "backend/worker_environment.h"
 #include "backend/worker_instance.h"
+#include "backend/worker_team.h"
+#include "base/mutex.h"
+#include "infer/instance_places.h"
 #include "infer/scheduler.h"
 
 namespace pt::backend {
@@ -50,29 +53,8 @@ std::vector<std::string> Names(const std::vector<TensorSpec>& specs) {
   return names;
 }
 
-// Where an instance belongs: its group, its number there, and its device.
-struct InstancePlace {
-  const InstanceGroup* group = nullptr;  // null: the configuration has none
-  int number = 0;
-  int device = 0;  // 0 on the host, as Triton has it
-};
-
-// A group on GPUs has its count on each of them; the instances of one number share its name.
-InstancePlace PlaceOf(const ModelConfig& config, int ordinal) {
-  for (const InstanceGroup& group : config.instance_groups) {
-    const int devices = std::max(1, static_cast<int>(group.gpus.size()));
-    if (ordinal < group.count * devices) {
-      const int device = group.gpus.empty() ? 0 : group.gpus[ordinal % devices];
-      return {&group, ordinal / devices, device};
-    }
-    ordinal -= group.count * devices;
-  }
-  return {nullptr, ordinal, 0};
-}
-
-std::string_view KindName(const InstanceGroup* group) {
-  if (group == nullptr) return "CPU";
-  switch (group->kind) {
+std::string_view KindName(InstanceKind kind) {
+  switch (kind) {
     case InstanceKind::kGpu:
       return "GPU";
     case InstanceKind::kModel:
@@ -84,13 +66,7 @@ std::string_view KindName(const InstanceGroup* group) {
   return "CPU";
 }
 
-std::string InstanceName(const ModelConfig& config, int ordinal) {
-  const InstancePlace place = PlaceOf(config, ordinal);
-  const bool is_named = place.group != nullptr && !place.group->name.empty();
-  return (is_named ? place.group->name : config.name) + "_" + std::to_string(place.number);
-}
-
-// The same for the first instance of a configuration that is not complete yet. Its JSON is written
+// The name of the first instance of a configuration that is not complete yet. Its JSON is written
 // by us: a group begins with its name, and no text of it can look like the marker, because quotes
 // inside texts are escaped.
 std::string FirstInstanceName(std::string_view config_json, const std::string& model) {
@@ -102,8 +78,8 @@ std::string FirstInstanceName(std::string_view config_json, const std::string& m
   return (name.empty() ? model + "_0" : name) + "_0";
 }
 
-std::string Arguments(const WorkerModel& model, const ModelConfig& config, int ordinal) {
-  const InstancePlace place = PlaceOf(config, ordinal);
+std::string Arguments(const WorkerModel& model, const ModelConfig& config,
+                      const InstancePlace& place) {
   MessageWriter out;
   PutTexts({"model_config", "model_instance_kind", "model_instance_name",
             "model_instance_device_id", "model_repository", "model_version", "model_name"},
@@ -112,9 +88,8 @@ std::string Arguments(const WorkerModel& model, const ModelConfig& config, int o
   const char* const bound =
       config.is_decoupled ? R"({"model_transaction_policy":{"decoupled":true}})" : "{}";
   const std::string document = config.document_json.empty() ? bound : config.document_json;
-  PutTexts({document, std::string(KindName(place.group)), InstanceName(config, ordinal),
-            std::to_string(place.device), model.source.model_dir,
-            std::to_string(model.source.version), model.source.name},
+  PutTexts({document, std::string(KindName(place.kind)), place.name, std::to_string(place.device),
+            model.source.model_dir, std::to_string(model.source.version), model.source.name},
            &out);
   PutTexts(Names(config.inputs), &out);
   PutTexts(Names(config.outputs), &out);
@@ -133,7 +108,8 @@ std::string SettingsOf(const WorkerBackendOptions& options, const std::string& b
   return text;
 }
 
-std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::string& instance) {
+std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::string& instance,
+                                         const std::shared_ptr<LoadControl>& control) {
   WorkerSpec spec;
   spec.spawn.interpreter = model.environment.interpreter;
   spec.spawn.program = model.options.program;
@@ -142,8 +118,8 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   spec.label = model.source.name + ":" + std::to_string(model.source.version) + ":" + instance;
   const WorkerLimits limits{model.options.load_limit, model.options.finalize_limit};
   auto keeper = std::make_shared<WorkerKeeper>(model.hub, std::move(spec), limits);
-  if (model.source.control) {
-    model.source.control->OnCancel([weak = std::weak_ptr<WorkerKeeper>(keeper)](const Status&) {
+  if (control) {
+    control->OnCancel([weak = std::weak_ptr<WorkerKeeper>(keeper)](const Status&) {
       if (const auto alive = weak.lock()) alive->Abort();
     });
   }
@@ -162,67 +138,92 @@ class WorkerBackend final : public Backend {
                 const std::shared_ptr<WorkerKeeper>& first)
       : model_(std::move(model)),
         config_(std::move(config)),
-        ticket_(model_->pace, PaceKey(model_->source)) {
-    for (int ordinal = 0; ordinal < std::max(1, config_.instance_count()); ++ordinal) {
-      const std::string name = InstanceName(config_, ordinal);
-      keepers_.push_back(ordinal == 0 && first ? first : MakeKeeper(*model_, name));
+        ticket_(model_->pace, PaceKey(model_->source)),
+        roster_(config_) {
+    MutexLock lock(&mu_);
+    for (const auto& [ordinal, place] : roster_.places()) {
+      team_->Join(ordinal, ordinal == 0 && first
+                               ? first
+                               : MakeKeeper(*model_, place.name, model_->source.control));
+      arguments_[ordinal] = Arguments(*model_, config_, place);
     }
   }
 
-  Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) override {
-    if (ordinal < 0 || static_cast<size_t>(ordinal) >= keepers_.size()) {
-      return Internal("expected an instance below " + std::to_string(keepers_.size()) + ", got " +
-                      std::to_string(ordinal));
-    }
+  Result<std::unique_ptr<BackendInstance>> CreateInstance(int ordinal) override EXCLUDES(mu_) {
     WorkerInstance::Plan plan;
-    plan.name = InstanceName(config_, ordinal);
+    {
+      MutexLock lock(&mu_);
+      const InstancePlace* place = roster_.Find(ordinal);
+      if (place == nullptr) {
+        return Internal("expected the number of an instance, got " + std::to_string(ordinal));
+      }
+      plan.name = place->name;
+      plan.arguments = std::move(arguments_[ordinal]);
+      arguments_.erase(ordinal);
+    }
     plan.setup = Setup(*model_, plan.name, config_.is_decoupled);
-    plan.arguments = Arguments(*model_, config_, ordinal);
-    plan.has_other = [others = Others(ordinal)] {
-      const auto is_healthy = [](const auto& keeper) { return keeper->Health().ok(); };
-      return std::any_of(others.begin(), others.end(), is_healthy);
-    };
+    plan.has_other = [team = team_, ordinal] { return team->HasOther(ordinal); };
     if (config_.parameters.contains(kExclusiveGroupParameter)) {
       // Its turn ends with the batch that it waits for: nothing ahead.
     } else if (config_.scheduler == SchedulerKind::kDirect) {
       plan.ahead = model_->options.ahead;
-    } else if (keepers_.size() == 1) {  // else its neighbours should have the next batch
+    } else {
       plan.cheap_request = model_->options.cheap_request;
+      plan.is_single = [team = team_] { return team->is_single(); };
     }
     return std::unique_ptr<BackendInstance>(
-        std::make_unique<WorkerInstance>(keepers_[ordinal], std::move(plan)));
+        std::make_unique<WorkerInstance>(team_->Find(ordinal), std::move(plan)));
   }
 
   bool RunsElsewhere() const override { return true; }
+  Status Health() const override { return team_->Health(); }
 
   void Abandon() override {
     PT_LOG(model_->hub.logger, kWarning,
            "the workers of '" + model_->source.name + ":" + std::to_string(model_->source.version) +
                "' are ended with requests under way: it was unloaded, and they took too long");
-    for (const auto& keeper : keepers_) keeper->Abort();
+    team_->Abort();
   }
 
-  Status Health() const override {
-    Status first;
-    for (const auto& keeper : keepers_) {
-      Status status = keeper->Health();
-      if (status.ok()) return status;
-      if (first.ok()) first = std::move(status);
+  bool CanChange() const override { return true; }
+  Result<InstanceChange> PlanChange(const ModelConfig& config,
+                                    const std::shared_ptr<LoadControl>& control) override
+      EXCLUDES(mu_) {
+    InstanceChange change;
+    {
+      MutexLock lock(&mu_);
+      change = roster_.Plan(config);
     }
-    return first;
+    if (change.added.empty()) return change;
+    // A client that changes counts in a loop costs what one costs that reloads.
+    model_->pace->Await(PaceKey(model_->source));
+    const WorkerPace::Ticket loaded_now(model_->pace, PaceKey(model_->source));
+    MutexLock lock(&mu_);
+    for (const int ordinal : change.added) {
+      const InstancePlace& place = *roster_.Find(ordinal);
+      team_->Join(ordinal, MakeKeeper(*model_, place.name, control));
+      arguments_[ordinal] = Arguments(*model_, config, place);
+    }
+    return change;
+  }
+  void OnLeaving(int ordinal) override { team_->Leave(ordinal); }
+  void Forget(int ordinal) override EXCLUDES(mu_) {
+    {
+      MutexLock lock(&mu_);
+      roster_.Forget(ordinal);
+      arguments_.erase(ordinal);
+    }
+    team_->Forget(ordinal);
   }
 
  private:
-  std::vector<std::shared_ptr<WorkerKeeper>> Others(int ordinal) const {
-    auto others = keepers_;
-    others.erase(others.begin() + ordinal);
-    return others;
-  }
-
   const std::shared_ptr<const WorkerModel> model_;
   const ModelConfig config_;
-  std::vector<std::shared_ptr<WorkerKeeper>> keepers_;
   const WorkerPace::Ticket ticket_;
+  const std::shared_ptr<WorkerTeam> team_ = std::make_shared<WorkerTeam>();
+  Mutex mu_;
+  InstanceRoster roster_ GUARDED_BY(mu_);
+  std::map<int, std::string> arguments_ GUARDED_BY(mu_);  // of those that were not created yet
 };
 
 class WorkerLoader final : public BackendLoader {
@@ -234,7 +235,8 @@ class WorkerLoader final : public BackendLoader {
 
   Result<std::string> CompleteConfig(const std::string& config_json) override {
     // The process becomes the first instance, so it is called like it.
-    first_ = MakeKeeper(*model_, FirstInstanceName(config_json, model_->source.name));
+    first_ = MakeKeeper(*model_, FirstInstanceName(config_json, model_->source.name),
+                        model_->source.control);
     MessageWriter config;
     config.Text(config_json);
     return first_->Complete(Setup(*model_, "", false), config.bytes());

@@ -33,6 +33,11 @@ Status WorkerInstance::Start() {
   return keeper_->Load(std::move(plan_.setup), std::move(plan_.arguments));
 }
 
+void WorkerInstance::Settle() {
+  // The place may be another one's when a process dies: what it held has ended then.
+  if (const auto process = keeper_->current()) process->AwaitIdle();
+}
+
 void WorkerInstance::Stop() { keeper_->Stop(); }
 
 bool WorkerInstance::MayRunAhead(const Scheduler& scheduler, const WorkerProcess& process) const {
@@ -45,7 +50,7 @@ uint32_t WorkerInstance::Depth(const WorkerProcess& process) const {
     const int64_t usual_size = process.run_time() / std::max(process.request_time(), Duration(1));
     const bool overlaps = process.request_time() <= *plan_.cheap_request &&
                           BatchCost::PartsWell(process.fixed_time(), kMostBatches * usual_size);
-    return overlaps ? kMostBatches : 1;
+    return overlaps && plan_.is_single() ? kMostBatches : 1;
   }
   if (plan_.ahead.count() == 0) return 1;
   return static_cast<uint32_t>(

@@ -33,6 +33,8 @@ class WorkerInstance final : public BackendInstance, private LoopSignal {
     Duration ahead{0};      // work that may be handed over before its time; zero: none
     // With a batcher: up to what a request may cost for a batch to be handed over ahead; no: none.
     std::optional<Duration> cheap_request;
+    std::function<bool()>
+        is_single;  // whether no neighbour should rather have that batch; set with it
     std::function<bool()> has_other;  // whether another instance of the model can run batches
   };
 
@@ -40,6 +42,7 @@ class WorkerInstance final : public BackendInstance, private LoopSignal {
 
   Status Start() override;
   void Execute(Batch* batch, ExecutionTimes* times) override;
+  void Settle() override;
   void Stop() override;
   void Follow(LoopHost* loop) override { loop_ = loop; }
   void Unfollow() override;

@@ -114,6 +114,11 @@ Result<std::shared_ptr<WorkerProcess>> WorkerKeeper::Wait(FunctionRef<void()> pa
   }
 }
 
+std::shared_ptr<WorkerProcess> WorkerKeeper::current() const {
+  MutexLock lock(&mu_);
+  return state_ == State::kReady ? process_ : nullptr;
+}
+
 void WorkerKeeper::WaitForChange(Duration limit) {
   const TimePoint until = std::chrono::steady_clock::now() + limit;
   MutexLock lock(&mu_);

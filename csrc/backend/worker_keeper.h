@@ -37,6 +37,8 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   // The process to use. While a new one is being started it waits (and calls `patience` first).
   // Errors: Internal when the last attempt to start one has failed, or after Stop.
   Result<std::shared_ptr<WorkerProcess>> Wait(FunctionRef<void()> patience) EXCLUDES(mu_);
+  // The process that has the model loaded; null: none has.
+  std::shared_ptr<WorkerProcess> current() const EXCLUDES(mu_);
   // Waits for another process, a failed attempt or Stop, but not longer than `limit`.
   void WaitForChange(Duration limit) EXCLUDES(mu_);
   // Why the model can't be asked now; OK otherwise.

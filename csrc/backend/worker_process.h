@@ -87,6 +87,10 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   // Whether it finds room for another batch, however large.
   bool has_room() const { return has_room_.load(std::memory_order_relaxed); }
 
+  // Waits until nothing is with the worker any more and its last batch has ended, or it is dead.
+  // Instance's thread only, after EndFollowing.
+  void AwaitIdle() EXCLUDES(reader_mu_, mu_);
+
   // Nothing is with the worker.
   bool is_idle() const { return held_.load(std::memory_order_acquire) == 0; }
   bool is_dead() const { return is_dead_.load(std::memory_order_acquire); }
@@ -153,7 +157,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::unique_ptr<WorkerFlights> flights_ GUARDED_BY(reader_mu_);
   WorkerRecords records_ GUARDED_BY(reader_mu_);
   bool is_followed_ GUARDED_BY(reader_mu_) = false;
-  bool is_broken_ GUARDED_BY(reader_mu_) = false;  // it wrote nonsense, and is being killed
+  bool is_broken_ GUARDED_BY(reader_mu_) = false;   // it wrote nonsense, and is being killed
+  bool is_awaited_ GUARDED_BY(reader_mu_) = false;  // by AwaitIdle
   std::string message_ GUARDED_BY(reader_mu_);
   MessageWriter writer_ GUARDED_BY(reader_mu_);
 

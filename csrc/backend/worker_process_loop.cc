@@ -1,4 +1,4 @@
-// The half of WorkerProcess that an instance uses which drives an event loop.
+// The half of WorkerProcess that an instance uses which drives an event loop, or has done so.
 #include "backend/worker_process.h"
 
 namespace pt::backend {
@@ -49,6 +49,18 @@ Status WorkerProcess::HandOver(Batch* batch) {
   Status status = Put(batch, false);
   Pump();
   return status;
+}
+
+void WorkerProcess::AwaitIdle() {
+  {
+    MutexLock lock(&reader_mu_);
+    is_awaited_ = true;
+    ring_->BeginReading();
+    Pump();
+    StopReading();  // the worker rings for the monitor, which reads
+  }
+  MutexLock lock(&mu_);
+  while (!is_dead() && (!is_idle() || pending() > 0)) changed_.Wait(&mu_);
 }
 
 }  // namespace pt::backend

@@ -40,6 +40,10 @@ void WorkerProcess::Pump() {
   message_ = std::move(payload);
   held_.store(flights_->size(), std::memory_order_release);
   has_room_.store(ring_->HasRoom() && !flights_->is_full(), std::memory_order_relaxed);
+  if (is_awaited_) {
+    MutexLock lock(&mu_);
+    changed_.NotifyAll();
+  }
 }
 
 bool WorkerProcess::EndReading(bool* has_read) {

@@ -14,7 +14,9 @@
 
 namespace pt {
 
+class LoadControl;
 class LoopHost;
+struct ModelConfig;
 
 // What one execution gets: whole requests of one model version, none cancelled or expired when
 // taken.
@@ -66,8 +68,17 @@ class BackendInstance {
   // Between Follow and Unfollow, before the loop waits: looks once more for what has ended, and has
   // the loop woken for what ends from now on. True: CanTake may have changed.
   virtual bool Rest() { return false; }
+  // Before Stop, for an instance that goes while its model serves on: waits until all that it has
+  // begun has ended, batches that it handed over and requests that it answers later.
+  virtual void Settle() {}
   // Called once when nothing runs any more.
   virtual void Stop() {}
+};
+
+// Which instances come and go, by their numbers.
+struct InstanceChange {
+  std::vector<int> added;
+  std::vector<int> removed;
 };
 
 class Backend {
@@ -83,6 +94,22 @@ class Backend {
   virtual void Abandon() {}
   // Why it can't execute now (every worker process is dead); OK otherwise. Any thread.
   virtual Status Health() const { return {}; }
+
+  // Whether instances can come and go while the model serves.
+  virtual bool CanChange() const { return false; }
+  // REQUIRES: CanChange. What to do for the instances to be those of `config`, which differs in the
+  // groups only. CreateInstance then makes the added ones, whose start ends when `control` (may be
+  // null) is cancelled. One change at a time; each added one is forgotten in the end.
+  virtual Result<InstanceChange> PlanChange(const ModelConfig& config,
+                                            const std::shared_ptr<LoadControl>& control) {
+    (void)config;
+    (void)control;
+    return Unsupported("instances of this backend can't come and go");
+  }
+  // That instance takes nothing new any more. Any thread.
+  virtual void OnLeaving(int /*ordinal*/) {}
+  // That instance has stopped and is destroyed, or never was. Any thread.
+  virtual void Forget(int /*ordinal*/) {}
 };
 
 }  // namespace pt

@@ -33,6 +33,18 @@ Status Model::Start() {
   return scheduler_->Start();
 }
 
+std::shared_ptr<const ModelConfig> Model::current_config() const {
+  MutexLock lock(&mu_);
+  if (current_) return current_;
+  return {std::shared_ptr<const void>(), &config_};
+}
+
+void Model::SetCurrentConfig(ModelConfig config) {
+  auto current = std::make_shared<const ModelConfig>(std::move(config));
+  MutexLock lock(&mu_);
+  current_.swap(current);
+}
+
 bool Model::is_healthy() const { return backend_ == nullptr || backend_->Health().ok(); }
 
 ModelHandle Model::Acquire() { return gate_.TryEnter() ? ModelHandle(this) : ModelHandle(); }

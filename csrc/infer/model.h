@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/gate.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "infer/model_config.h"
 #include "infer/stats.h"
@@ -55,13 +56,20 @@ class Model {
   void Attach(std::unique_ptr<Backend> backend, std::unique_ptr<Scheduler> scheduler);
   Status Start();
 
+  // What it was made with. For its whole life, but for instance_groups and the documents, which may
+  // change while it serves: these are asked of current_config.
   const ModelConfig& config() const { return config_; }
+  // Valid as long as the model is pinned.
+  std::shared_ptr<const ModelConfig> current_config() const EXCLUDES(mu_);
+  // Publishes it. REQUIRES: it differs in instance_groups and documents only.
+  void SetCurrentConfig(ModelConfig config) EXCLUDES(mu_);
   const std::string& name() const { return config_.name; }
   int64_t version() const { return config_.version; }
   // The version as the protocol writes it.
   const std::string& version_text() const { return version_text_; }
   uint64_t generation() const { return generation_; }
   Scheduler& scheduler() const { return *scheduler_; }
+  Backend* backend() const { return backend_.get(); }
   ModelStats& stats() { return stats_; }
   const ModelStats& stats() const { return stats_; }
 
@@ -84,6 +92,8 @@ class Model {
   const ModelConfig config_;
   const std::string version_text_;
   const uint64_t generation_;
+  mutable Mutex mu_;
+  std::shared_ptr<const ModelConfig> current_ GUARDED_BY(mu_);  // null: still config_
   ModelStats stats_;
   Gate gate_;
   std::unique_ptr<Backend> backend_;  // outlives the scheduler, which owns its instances

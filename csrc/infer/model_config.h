@@ -54,6 +54,8 @@ struct InstanceGroup {
   InstanceKind kind = InstanceKind::kCpu;
   int count = 1;
   std::vector<int> gpus;
+
+  friend bool operator==(const InstanceGroup&, const InstanceGroup&) = default;
 };
 
 struct ModelConfig {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "repo/config_check.h"
@@ -15,6 +16,20 @@
 #include "wire/proto_json.h"
 
 namespace pt::repo {
+namespace {
+
+// What the instance groups are like, whatever they are called and however many they make.
+std::set<std::string> KindsOf(const inference::ModelConfig& config) {
+  std::set<std::string> kinds;
+  for (inference::ModelInstanceGroup group : config.instance_group()) {
+    group.clear_name();
+    group.clear_count();
+    kinds.insert(group.SerializeAsString());
+  }
+  return kinds;
+}
+
+}  // namespace
 
 struct ConfigDocument::Impl {
   ConfigPlace place;
@@ -208,6 +223,27 @@ Result<ModelConfig> ConfigDocument::Finish(int64_t version) const {
   PT_RETURN_IF_ERROR(impl_->Placed(CheckSupported(proto)));
   ModelConfig config = ToModelConfig(proto, version);
   PT_RETURN_IF_ERROR(ReadLabelsOf(impl_->place, proto, &config));
+  config.document_proto = proto.SerializeAsString();
+  config.document_json = wire::ProtoJson(proto);
+  return config;
+}
+
+Result<ModelConfig> ConfigDocument::Regroup(const ModelConfig& running) const {
+  inference::ModelConfig proto;
+  if (!proto.ParseFromString(running.document_proto)) {
+    return Internal("unreadable configuration of model '" + name() + "'");
+  }
+  const std::set<std::string> kinds = KindsOf(proto);
+  *proto.mutable_instance_group() = impl_->config.instance_group();
+  *proto.mutable_version_policy() = impl_->config.version_policy();
+  FillInstanceGroups(impl_->place, &proto);
+  PT_RETURN_IF_ERROR(impl_->Placed(CheckInstanceGroups(impl_->place, proto)));
+  if (KindsOf(proto) != kinds) {
+    return Unsupported("model '" + name() +
+                       "' asks for instance groups of other kinds than before");
+  }
+  ModelConfig config = running;
+  config.instance_groups = ToModelConfig(proto, running.version).instance_groups;
   config.document_proto = proto.SerializeAsString();
   config.document_json = wire::ProtoJson(proto);
   return config;

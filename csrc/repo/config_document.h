@@ -87,6 +87,11 @@ class ConfigDocument {
   // server does not do, Internal for files that can't be read.
   Result<ModelConfig> Finish(int64_t version) const;
 
+  // `running`, which Finish or this gave, with the instance groups and the version policy of this
+  // document instead. REQUIRES: they differ in nothing else. Errors: Unsupported for groups of
+  // other kinds than those that run; as for Finish.
+  Result<ModelConfig> Regroup(const ModelConfig& running) const;
+
   // Nothing but instance_group and version_policy differs (or nothing at all): a loaded model can
   // be changed in place. Compare documents at the same stage (both as Read gave them).
   bool DiffersOnlyInInstances(const ConfigDocument& other) const;

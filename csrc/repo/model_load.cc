@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "infer/model_change.h"
 #include "repo/layout.h"
 
 namespace pt::repo {
@@ -56,6 +57,13 @@ class ModelLoad {
   }
 
  private:
+  // What becomes of a version that serves and stays.
+  struct Change {
+    int64_t version = 0;
+    ModelHandle model;
+    ModelConfig config;
+  };
+
   LoadOutcome TryOnce() {
     const Status looked = Look();
     if (!looked.ok()) return Ended(Kind::kUnusable, looked);
@@ -123,9 +131,9 @@ class ModelLoad {
     config_json_ = found.ToJson();
     VersionsServed served;
     if (before_ != nullptr) served = {before_->versions, before_->fingerprint};
-    const bool is_other = before_ == nullptr || before_->config_json != config_json_ ||
-                          before_->content_key != content_key_ || is_upload_;
-    plan_ = PlanVersions(served, {selected_, look_.fingerprint, is_other});
+    found_ = std::make_shared<const ConfigDocument>(found);
+    plan_ = PlanVersions(served, {selected_, look_.fingerprint, !IsLikeBefore()});
+    if (!PlanChanges()) plan_ = PlanVersions(served, {selected_, look_.fingerprint, true});
     if (plan_.load.empty()) return {};
     if (!is_upload_) {
       PT_ASSIGN_OR_RETURN(files_, tools_.area->Copy(dir_, plan_.load, source_.control.get()));
@@ -135,6 +143,28 @@ class ModelLoad {
     if (!document.ok()) return WithRealPaths(document.status(), files_->dir(), dir_);
     document_ = std::move(document).value();
     return {};
+  }
+
+  // Nothing but instance groups and the version policy differs from what serves.
+  bool IsLikeBefore() const {
+    return before_ != nullptr && !is_upload_ && !before_->is_uploaded && before_->document &&
+           before_->directory == source_.request.directory &&
+           found_->DiffersOnlyInInstances(*before_->document);
+  }
+
+  // What becomes of the versions that stay. False: they must be loaded anew instead.
+  bool PlanChanges() {
+    changes_.clear();
+    for (const int64_t version : plan_.keep) {
+      ModelHandle model = tools_.table->Acquire(source_.key, version);
+      if (!model) return false;
+      Result<ModelConfig> config = found_->Regroup(*model->current_config());
+      const bool is_possible = config.ok() && ModelChange::IsPossible(*model, *config);
+      if (!is_possible) changes_.clear();
+      if (!is_possible) return false;
+      changes_.push_back({version, std::move(model), std::move(config).value()});
+    }
+    return true;
   }
 
   Status Select(const VersionPolicy& policy) {
@@ -179,6 +209,8 @@ class ModelLoad {
       outcome.failed_version = version;
       break;
     }
+    std::vector<std::unique_ptr<ModelChange>> changes;
+    if (outcome.kind == Kind::kLoaded) outcome = PrepareChanges(&changes);
     if (source_.settled && HasChanged()) outcome = Changed();
     // From here on nobody can give it up.
     if (outcome.kind == Kind::kLoaded && !source_.control->Finish()) outcome = Cancelled();
@@ -190,8 +222,39 @@ class ModelLoad {
     }
     Retirement retire{source_.key, plan_.retire, Trace::kUnloaded};
     tools_.table->Publish(source_.key, std::move(ready), retire);
-    outcome.served = {look_.fingerprint, content_key_, config_json_, selected_, is_upload_};
+    for (const auto& change : changes) change->Commit();
+    outcome.served = {look_.fingerprint,         content_key_, config_json_, selected_, is_upload_,
+                      source_.request.directory, found_};
     return outcome;
+  }
+
+  // Starts what is missing of the versions that stay.
+  LoadOutcome PrepareChanges(std::vector<std::unique_ptr<ModelChange>>* changes) {
+    for (Change& change : changes_) {
+      Result<std::unique_ptr<ModelChange>> prepared = PrepareChange(change);
+      for (int retry = 0; retry < tools_.retry_count && !prepared.ok() && !IsCancelled(); ++retry) {
+        prepared = PrepareChange(change);
+      }
+      if (!prepared.ok()) {
+        LoadOutcome outcome = Ended(Kind::kFailed, prepared.status());
+        outcome.failed_version = change.version;
+        return outcome;
+      }
+      changes->push_back(std::move(prepared).value());
+    }
+    changes_.clear();
+    return Ended(Kind::kLoaded, {});
+  }
+
+  Result<std::unique_ptr<ModelChange>> PrepareChange(const Change& change) const {
+    const int before = change.model->current_config()->instance_count();
+    const int after = change.config.instance_count();
+    if (before != after) {
+      PT_LOG(tools_.logger, kInfo,
+             "instances of " + name_ + ":" + std::to_string(change.version) + ": " +
+                 std::to_string(before) + " -> " + std::to_string(after));
+    }
+    return ModelChange::Prepare(change.model.Share(), change.config, source_.control);
   }
 
   // The index says so at once, whatever the load still waits for.
@@ -246,6 +309,8 @@ class ModelLoad {
   std::string config_json_;
   std::vector<int64_t> selected_;
   VersionPlan plan_;
+  std::shared_ptr<const ConfigDocument> found_;
+  std::vector<Change> changes_;
   ModelFilesRef files_;
   std::optional<ConfigDocument> document_;
   std::vector<uint64_t> begun_;

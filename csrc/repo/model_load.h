@@ -55,6 +55,8 @@ struct ServedModel {
   std::string config_json;
   std::vector<int64_t> versions;
   bool is_uploaded = false;  // from files that a client sent
+  std::string directory;     // what a client named instead of the repository's
+  std::shared_ptr<const ConfigDocument> document;  // as it was read
 };
 
 // Tells uploads apart; empty for a request without any.

@@ -98,6 +98,8 @@ class VersionTable {
   void Clear(const std::string& key, Trace trace) EXCLUDES(mu_);
 
   const Router& router() const { return router_; }
+  // Pins what serves; empty when nothing does.
+  ModelHandle Acquire(const std::string& key, int64_t version) EXCLUDES(mu_);
   std::vector<int64_t> ReadyVersions(const std::string& key) const EXCLUDES(mu_);
   // By name, then version; a version that serves is kReady whatever else loads.
   std::vector<IndexEntry> Index() const EXCLUDES(mu_);

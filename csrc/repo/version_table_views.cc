@@ -9,6 +9,12 @@
 
 namespace pt::repo {
 
+ModelHandle VersionTable::Acquire(const std::string& key, int64_t version) {
+  MutexLock lock(&mu_);
+  Entry* entry = ServingLocked(key, version);
+  return entry == nullptr ? ModelHandle() : entry->model->Acquire();
+}
+
 std::vector<int64_t> VersionTable::ReadyVersions(const std::string& key) const {
   MutexLock lock(&mu_);
   std::vector<int64_t> versions;

@@ -87,6 +87,7 @@ class WarmInstance final : public BackendInstance {
     return status;
   }
   void Execute(Batch* batch, ExecutionTimes* times) override { inner_->Execute(batch, times); }
+  void Settle() override { inner_->Settle(); }
   void Stop() override { inner_->Stop(); }
 
  private:
@@ -151,6 +152,15 @@ class WarmBackend final : public Backend {
         std::make_unique<WarmInstance>(std::move(instance), model_, model_dir_));
   }
   void Drain() override { inner_->Drain(); }
+  void Abandon() override { inner_->Abandon(); }
+  Status Health() const override { return inner_->Health(); }
+  bool CanChange() const override { return inner_->CanChange(); }
+  Result<InstanceChange> PlanChange(const ModelConfig& config,
+                                    const std::shared_ptr<LoadControl>& control) override {
+    return inner_->PlanChange(config, control);
+  }
+  void OnLeaving(int ordinal) override { inner_->OnLeaving(ordinal); }
+  void Forget(int ordinal) override { inner_->Forget(ordinal); }
 
  private:
   const std::string model_dir_;

@@ -22,6 +22,10 @@ class CachingScheduler final : public Scheduler {
   Status Start() override { return behind_->Start(); }
   void Submit(RequestList&& requests, LoopHost* host) override;
   int64_t queued() const override { return behind_->queued(); }
+  bool CanHave(int count) const override { return behind_->CanHave(count); }
+  Status Prepare(const std::vector<int>& ordinals) override { return behind_->Prepare(ordinals); }
+  void Apply(const std::vector<int>& removed) override { behind_->Apply(removed); }
+  void TakeBack() override { behind_->TakeBack(); }
   void Stop() override { behind_->Stop(); }
 
  private:

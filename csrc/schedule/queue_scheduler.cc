@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "schedule/exclusive_groups.h"
@@ -21,6 +21,10 @@ void NameThread(const std::string& model, int ordinal) {
   pthread_setname_np(pthread_self(), name.c_str());
 }
 
+bool WantsOrder(const ModelConfig& config) {
+  return config.scheduler == SchedulerKind::kDynamic && config.dynamic_batching.preserve_ordering;
+}
+
 ExclusiveGroup* GroupOf(const SchedulerDeps& deps) {
   const auto& parameters = deps.model->config().parameters;
   const auto name = parameters.find(kExclusiveGroupParameter);
@@ -33,9 +37,7 @@ ExclusiveGroup* GroupOf(const SchedulerDeps& deps) {
 QueueScheduler::QueueScheduler(const SchedulerDeps& deps)
     : deps_(deps),
       limits_(BatchLimits::For(deps.model->config())),
-      keeps_order_(deps.model->config().scheduler == SchedulerKind::kDynamic &&
-                   deps.model->config().dynamic_batching.preserve_ordering &&
-                   deps.model->config().instance_count() > 1),
+      keeps_order_(WantsOrder(deps.model->config()) && deps.model->config().instance_count() > 1),
       exclusive_group_(GroupOf(deps)),
       // Handed over, batches of several instances would be answered in any order.
       hands_over_(deps.backend->RunsElsewhere() && !keeps_order_ && exclusive_group_ == nullptr),
@@ -45,41 +47,30 @@ QueueScheduler::QueueScheduler(const SchedulerDeps& deps)
   alarm_link_->scheduler = this;
 }
 
+// One instance keeps the order by itself. What several need for that is decided once.
+bool QueueScheduler::CanHave(int count) const {
+  return keeps_order_ || count <= 1 || !WantsOrder(deps_.model->config());
+}
+
 QueueScheduler::~QueueScheduler() { Stop(); }
 
 Status QueueScheduler::Start() {
-  const int count = std::max(1, deps_.model->config().instance_count());
-  for (int ordinal = 0; ordinal < count; ++ordinal) {
-    PT_ASSIGN_OR_RETURN(auto instance, deps_.backend->CreateInstance(ordinal));
-    auto worker = std::make_unique<Worker>();
-    worker->ordinal = ordinal;
-    worker->instance = std::move(instance);
-    workers_.push_back(std::move(worker));
-  }
-  {
-    MutexLock lock(&mu_);
-    starting_ = count;
-  }
-  for (auto& worker : workers_) {
-    worker->thread = std::thread([this, w = worker.get()] { RunWorker(w); });
-  }
-  Status status;
-  {
-    MutexLock lock(&mu_);
-    while (starting_ > 0) started_.Wait(&mu_);
-    status = start_status_;
-  }
-  if (!status.ok()) Stop();
-  return status;
+  std::vector<int> ordinals(static_cast<size_t>(deps_.model->config().instance_count()));
+  std::iota(ordinals.begin(), ordinals.end(), 0);
+  PT_RETURN_IF_ERROR(Prepare(ordinals));
+  Apply({});
+  return {};
 }
 
 Status QueueScheduler::StartWorker(Worker* worker) {
   NameThread(deps_.model->name(), worker->ordinal);
   Status status = worker->instance->Start();
   MutexLock lock(&mu_);
-  worker->activity = Activity::kBusy;
   if (!status.ok() && start_status_.ok()) start_status_ = status;
   if (--starting_ == 0) started_.NotifyAll();
+  if (!status.ok()) return status;
+  while (worker->standing == Standing::kPrepared && !is_stopping_) worker->wake.Wait(&mu_);
+  worker->activity = Activity::kBusy;
   return status;
 }
 
@@ -151,7 +142,7 @@ void QueueScheduler::RunWorker(Worker* worker) {
     }
   }
   if (worker->host != nullptr) GoHome(worker);
-  worker->instance->Stop();
+  EndWorker(worker);
 }
 
 QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint64_t* ticket) {
@@ -160,7 +151,7 @@ QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint
   {
     MutexLock lock(&mu_);
     worker->activity = Activity::kBusy;
-    while (!is_stopping_) {
+    while (!Ends(*worker)) {
       BatchDecision decision;
       if (queue_.size() > 0 && CanTake(*worker)) {
         batch->started = deps_.clock->Now();
@@ -187,7 +178,7 @@ QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint
 
 void QueueScheduler::Sleep(Worker* worker, TimePoint until) {
   worker->activity = Activity::kSleeping;
-  while (!worker->is_told && !is_stopping_) {
+  while (!worker->is_told && !Ends(*worker)) {
     if (until == kNoDeadline) {
       worker->wake.Wait(&mu_);
     } else if (!worker->wake.WaitUntil(&mu_, until)) {
@@ -242,7 +233,7 @@ void QueueScheduler::GoHome(Worker* worker) {
 
 bool QueueScheduler::HasWork(const Worker& worker) const {
   MutexLock lock(&mu_);
-  return (queue_.size() > 0 && CanTake(worker)) || is_stopping_;
+  return (queue_.size() > 0 && CanTake(worker)) || Ends(worker);
 }
 
 bool QueueScheduler::CanTake(const Worker& worker) const {
@@ -295,16 +286,24 @@ void QueueScheduler::Stop() {
     MutexLock lock(&mu_);
     is_stopping_ = true;
     queue_.Clear(Unavailable("model '" + deps_.model->name() + "' is stopping"), &dropped);
-    for (auto& worker : workers_) {
-      worker->wake.NotifyOne();
-      if (worker->activity == Activity::kDriving) worker->host->Wake();
+    for (const auto* list : {&workers_, &prepared_, &leaving_}) {
+      for (const auto& worker : *list) Wake(worker.get());
     }
   }
   Answer(&dropped);
   deps_.backend->Drain();
-  for (auto& worker : workers_) {
-    if (worker->thread.joinable()) worker->thread.join();
+  std::vector<std::thread> threads;
+  {
+    MutexLock lock(&mu_);
+    while (!leaving_.empty()) left_.Wait(&mu_);
+    threads.swap(gone_);
+    for (const auto* list : {&workers_, &prepared_}) {
+      for (const auto& worker : *list) {
+        if (worker->thread.joinable()) threads.push_back(std::move(worker->thread));
+      }
+    }
   }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace pt::schedule

@@ -49,18 +49,27 @@ class QueueScheduler final : public Scheduler {
   Status Start() override EXCLUDES(mu_);
   void Submit(RequestList&& requests, LoopHost* host) override EXCLUDES(mu_);
   int64_t queued() const override EXCLUDES(mu_);
+  bool CanHave(int count) const override;
+  Status Prepare(const std::vector<int>& ordinals) override EXCLUDES(mu_);
+  void Apply(const std::vector<int>& removed) override EXCLUDES(mu_);
+  void TakeBack() override EXCLUDES(mu_);
   void Stop() override EXCLUDES(mu_);
 
  private:
   enum class Activity { kStarting, kBusy, kSleeping, kDriving };
 
+  // What an instance is there for. Those that are kLeaving go on their own, those that are
+  // kTakenBack are waited for.
+  enum class Standing { kPrepared, kServing, kLeaving, kTakenBack };
+
   // One instance and its thread.
   struct Worker {
     int ordinal = 0;
     std::unique_ptr<BackendInstance> instance;
-    std::thread thread;
     CondVar wake;
     // Guarded by the scheduler's mu_:
+    std::thread thread;
+    Standing standing = Standing::kPrepared;
     Activity activity = Activity::kStarting;
     LoopHost* offered = nullptr;  // a loop released to this worker, not yet taken over
     LoopHost* host = nullptr;     // the loop this worker drives
@@ -81,7 +90,14 @@ class QueueScheduler final : public Scheduler {
   // How many requests the next batch of this worker may have.
   size_t ShareOf(const Worker& worker) const REQUIRES(mu_);
   bool IsShort() const { return hands_over_ || short_model_.is_short(); }
-  Status StartWorker(Worker* worker);
+  Status StartWorker(Worker* worker) EXCLUDES(mu_);
+  // Whether it must end.
+  bool Ends(const Worker& worker) const REQUIRES(mu_) {
+    return is_stopping_ || worker.standing > Standing::kServing;
+  }
+  // The end of a worker's thread. One that leaves is destroyed here.
+  void EndWorker(Worker* worker) EXCLUDES(mu_);
+  void Wake(Worker* worker) REQUIRES(mu_);
 
   // Has one idle worker look at the queue: one that sleeps (perhaps offering it `host`) or one that
   // drives a loop. The loop's own lock is taken under mu_, never the other way round; and a worker
@@ -116,7 +132,12 @@ class QueueScheduler final : public Scheduler {
   Status start_status_ GUARDED_BY(mu_);
   CondVar started_;
   TimePoint alarm_at_ GUARDED_BY(mu_) = kNoDeadline;
-  std::vector<std::unique_ptr<Worker>> workers_;  // constant between Start and Stop
+  std::vector<std::unique_ptr<Worker>> workers_ GUARDED_BY(mu_);   // kServing
+  std::vector<std::unique_ptr<Worker>> prepared_ GUARDED_BY(mu_);  // kPrepared
+  std::vector<std::unique_ptr<Worker>> leaving_ GUARDED_BY(mu_);   // kLeaving
+  CondVar left_;
+  // Of those that have left; the next that leaves, the next change or Stop joins them.
+  std::vector<std::thread> gone_ GUARDED_BY(mu_);
 };
 
 }  // namespace pt::schedule
