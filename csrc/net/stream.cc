@@ -72,7 +72,11 @@ ReadResult Stream::Read(char* data, size_t size) {
 }
 
 void Stream::AwaitBytes(size_t count) {
-  const size_t wanted = std::clamp<size_t>(count, 1, kMostAwaited);
+  if (count <= 1) awaits_parts_ = false;
+  if (count > kMostAwaited) awaits_parts_ = true;
+  // A quarter, so that the last part, which is read while nobody sends, is a small one.
+  const size_t part = std::clamp(count / 4, kLeastPart, kMostAwaited);
+  const size_t wanted = std::max<size_t>(awaits_parts_ ? std::min(part, count) : count, 1);
   if (wanted == awaited_ || fd_ < 0 || tls_ != nullptr) return;
   awaited_ = wanted;
   const int mark = static_cast<int>(wanted);

@@ -49,6 +49,7 @@ class Stream final : private EventHandler, private TlsHandshake {
   static constexpr size_t kHighMark = 1 << 20;  // queued bytes above which a writer should pause
   static constexpr size_t kLowMark = 256 << 10;
   static constexpr size_t kMostAwaited = 1 << 20;  // a peer sends on while that is received
+  static constexpr size_t kLeastPart = 128 << 10;
 
   // Takes the connected, non-blocking descriptor over.
   Stream(Loop* loop, int fd, StreamHandler* handler);
@@ -71,10 +72,11 @@ class Stream final : private EventHandler, private TlsHandshake {
   // One recv; with TLS some, and less than `size` may come although there is more: OnReadable is
   // then called again.
   ReadResult Read(char* data, size_t size);
-  // From now on OnReadable is called when so many bytes are there (kMostAwaited at most), or no
-  // more can come: for bytes that are of use only together, so that the peer doesn't wake this side
-  // for each packet. The kernel calls earlier when its memory is full; Unix sockets and TLS, which
-  // may hold a part of them, call for any.
+  // From now on OnReadable is called when so many bytes are there, or no more can come: for bytes
+  // that are of use only together, so that the peer doesn't wake this side for each packet. More
+  // than kMostAwaited are awaited in parts, to be read while the peer sends on. The kernel calls
+  // earlier when its memory is full; Unix sockets and TLS, which may hold a part of them, call for
+  // any.
   void AwaitBytes(size_t count);
   // Whether received bytes may lie in the kernel that OnReadable was not called for.
   bool awaits_bytes() const { return awaited_ > 1; }
@@ -137,6 +139,7 @@ class Stream final : private EventHandler, private TlsHandshake {
   bool is_ending_tls_ = false;  // close_notify waits for room
   uint64_t rest_timer_ = 0;     // TLS has received bytes that were not read
   size_t awaited_ = 1;
+  bool awaits_parts_ = false;  // of more than kMostAwaited bytes
   size_t queued_ = 0;
   size_t reserved_ = 0;
   uint64_t sent_total_ = 0;

@@ -151,14 +151,25 @@ class TcpStreamTest : public StreamTest {
     ASSERT_EQ(connect(peer_, reinterpret_cast<sockaddr*>(&address), size), 0);
     const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     close(listener);
+    accepted_ = fd;
     stream_ = std::make_unique<Stream>(loop_.get(), fd, this);
     ASSERT_TRUE(stream_->Open().ok());
+  }
+
+  // For how many bytes the kernel waits.
+  size_t Mark() const {
+    int mark = 0;
+    socklen_t size = sizeof(mark);
+    getsockopt(accepted_, SOL_SOCKET, SO_RCVLOWAT, &mark, &size);
+    return static_cast<size_t>(mark);
   }
 
   void SendBytes(size_t count) {
     const std::string bytes(count, 'x');
     ASSERT_EQ(send(peer_, bytes.data(), count, 0), static_cast<ssize_t>(count));
   }
+
+  int accepted_ = -1;  // owned by stream_
 };
 
 TEST_F(TcpStreamTest, IsReadableWhenTheAwaitedBytesAreThere) {
@@ -179,6 +190,32 @@ TEST_F(TcpStreamTest, IsReadableForAnyByteAgain) {
   EXPECT_FALSE(stream_->awaits_bytes());
   loop_->RunRound(Wait::kNo);
   EXPECT_EQ(readable_, 1);
+}
+
+TEST_F(TcpStreamTest, AwaitsManyBytesInPartsThatGetSmaller) {
+  const size_t most = Stream::kMostAwaited;
+  stream_->AwaitBytes(8 * most);
+  EXPECT_EQ(Mark(), most);
+  stream_->AwaitBytes(2 * most);
+  EXPECT_EQ(Mark(), most / 2);
+  stream_->AwaitBytes(most);
+  EXPECT_EQ(Mark(), most / 4);
+  stream_->AwaitBytes(most / 4);
+  EXPECT_EQ(Mark(), Stream::kLeastPart);
+  stream_->AwaitBytes(10);
+  EXPECT_EQ(Mark(), 10u);
+}
+
+TEST_F(TcpStreamTest, AwaitsFewBytesWhole) {
+  const size_t most = Stream::kMostAwaited;
+  stream_->AwaitBytes(most);
+  EXPECT_EQ(Mark(), most);
+  stream_->AwaitBytes(most / 2);
+  EXPECT_EQ(Mark(), most / 2);
+  stream_->AwaitBytes(2 * most);
+  stream_->AwaitBytes(1);  // the next body
+  stream_->AwaitBytes(most);
+  EXPECT_EQ(Mark(), most);
 }
 
 TEST_F(TcpStreamTest, IsReadableWhenTheAwaitedBytesCannotCome) {
