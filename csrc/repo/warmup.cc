@@ -87,6 +87,11 @@ class WarmInstance final : public BackendInstance {
     return status;
   }
   void Execute(Batch* batch, ExecutionTimes* times) override { inner_->Execute(batch, times); }
+  void Follow(LoopHost* loop) override { inner_->Follow(loop); }
+  void Unfollow() override { inner_->Unfollow(); }
+  bool CanTake() const override { return inner_->CanTake(); }
+  size_t Share(size_t waiting) const override { return inner_->Share(waiting); }
+  bool Rest() override { return inner_->Rest(); }
   void Settle() override { inner_->Settle(); }
   void Stop() override { inner_->Stop(); }
 
@@ -152,6 +157,7 @@ class WarmBackend final : public Backend {
         std::make_unique<WarmInstance>(std::move(instance), model_, model_dir_));
   }
   void Drain() override { inner_->Drain(); }
+  bool RunsElsewhere() const override { return inner_->RunsElsewhere(); }
   void Abandon() override { inner_->Abandon(); }
   Status Health() const override { return inner_->Health(); }
   bool CanChange() const override { return inner_->CanChange(); }

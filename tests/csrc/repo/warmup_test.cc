@@ -19,6 +19,7 @@ struct Seen {
   Status answer;
   bool answers_later = false;
   int stops = 0;
+  std::string told;
   std::vector<std::thread> later;
 };
 
@@ -42,6 +43,11 @@ class SeeingInstance final : public BackendInstance {
       request->Respond({}, Finality::kFinal);
     });
   }
+  void Follow(LoopHost*) override { seen_->told += "Follow "; }
+  void Unfollow() override { seen_->told += "Unfollow "; }
+  bool CanTake() const override { return false; }
+  size_t Share(size_t waiting) const override { return waiting / 2; }
+  bool Rest() override { return true; }
   void Stop() override { ++seen_->stops; }
 
  private:
@@ -54,6 +60,7 @@ class SeeingBackend final : public Backend {
   Result<std::unique_ptr<BackendInstance>> CreateInstance(int) override {
     return std::unique_ptr<BackendInstance>(std::make_unique<SeeingInstance>(seen_));
   }
+  bool RunsElsewhere() const override { return true; }
 
  private:
   Seen* const seen_;
@@ -131,6 +138,19 @@ TEST_F(WarmUp, WaitsForAnswersThatComeLater) {
 TEST_F(WarmUp, SkipsASampleOfNothing) {
   ASSERT_TRUE(Start(Sample("data_type: TYPE_FP32 dims: 3 zero_data: true", "batch_size: 0")).ok());
   EXPECT_TRUE(seen_.batches.empty());
+}
+
+TEST_F(WarmUp, LeavesTheRestToTheBackend) {
+  ASSERT_TRUE(Start(Sample("data_type: TYPE_FP32 dims: 3 zero_data: true")).ok());
+  EXPECT_TRUE(backend_->RunsElsewhere());
+  auto instance = backend_->CreateInstance(1);
+  ASSERT_TRUE(instance.ok());
+  (*instance)->Follow(nullptr);
+  (*instance)->Unfollow();
+  EXPECT_EQ(seen_.told, "Follow Unfollow ");
+  EXPECT_FALSE((*instance)->CanTake());
+  EXPECT_EQ((*instance)->Share(8), 4u);
+  EXPECT_TRUE((*instance)->Rest());
 }
 
 TEST_F(WarmUp, LeavesABackendWithoutSamplesAlone) {
