@@ -49,9 +49,9 @@ TEST(BatchCostTest, LargerBatchesThatArentSlowerCostNothingForARequest) {
 
 TEST(BatchCostTest, OneBatchThatWasKeptFromItsCpuChangesLittle) {
   BatchCost cost;
-  RunBatches(&cost, {32, 31, 33, 20}, microseconds(10), microseconds(4));
+  RunBatches(&cost, {32, 64}, microseconds(10), microseconds(4));
   cost.Record(32, std::chrono::milliseconds(100));
-  EXPECT_LT(cost.fixed(), microseconds(60));
+  EXPECT_LT(cost.fixed(), microseconds(200));  // it would be milliseconds
 }
 
 TEST(BatchCostTest, AWorkerMayClaimAnyTime) {
