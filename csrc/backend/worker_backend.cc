@@ -288,14 +288,19 @@ Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource&
   if (source.backend != "python") {
     model->is_backend_model = true;
     model->model_file.clear();
+    if (source.backend.find('/') != std::string::npos) {
+      return InvalidArgument("backend name '" + source.backend +
+                             "' escapes the directory of backends, for model '" + source.name +
+                             "', check model config backend field");
+    }
     for (const std::string& root : options_.roots) {
       const std::string candidate = root + "/" + source.backend + "/model.py";
       if (!model->model_file.empty() || access(candidate.c_str(), R_OK) != 0) continue;
       model->model_file = candidate;
     }
     if (model->model_file.empty()) {
-      return NotFound("unable to find backend library for backend '" + source.backend +
-                      "', try specifying runtime on the model configuration.");
+      return InvalidArgument("unable to find backend library for backend '" + source.backend +
+                             "', try specifying runtime on the model configuration.");
     }
   }
   PT_ASSIGN_OR_RETURN(model->environment,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -54,11 +55,17 @@ Status CheckOrdering(const inference::ModelConfig& config) {
                         "Only one priority level is allowed when 'preserve_ordering' is true",
                         "remove one of the two");
   }
-  bool delays = false;
-  for (const auto& [level, policy] : batching.priority_queue_policy()) {
-    delays |= policy.timeout_action() == inference::ModelQueuePolicy::DELAY;
+  // Without a time-out nothing is ever delayed.
+  const auto delays = [](const inference::ModelQueuePolicy& policy) {
+    return policy.timeout_action() == inference::ModelQueuePolicy::DELAY &&
+           policy.default_timeout_microseconds() != 0;
+  };
+  const auto& levels = batching.priority_queue_policy();
+  if (!delays(batching.default_queue_policy()) &&
+      std::none_of(levels.begin(), levels.end(),
+                   [&](const auto& level) { return delays(level.second); })) {
+    return {};
   }
-  if (!delays) return {};
   return RefuseConfig(config,
                       "Queue policy can not have DELAY as timeout action when 'preserve_ordering' "
                       "is true",

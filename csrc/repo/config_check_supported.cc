@@ -30,6 +30,13 @@ Status CheckSupported(const inference::ModelConfig& config) {
     return NotSupported(config, "custom batching libraries",
                         "remove parameter TRITON_BATCH_STRATEGY_PATH");
   }
+  // Triton looks for this library and runs it in place of the backend's own.
+  const std::string own = "libtriton_" + config.backend() + ".so";
+  if (!config.runtime().empty() && config.runtime() != own && config.runtime() != "model.py") {
+    return InvalidArgument("unable to find backend library '" + config.runtime() + "' for model '" +
+                           config.name() +
+                           "': this server runs no backend libraries, remove 'runtime'");
+  }
   // Backends make these tensors, and the python backend does not, as in Triton.
   const bool has_batch_tensors = !config.batch_input().empty() || !config.batch_output().empty();
   if (has_batch_tensors && config.backend() != "python") {

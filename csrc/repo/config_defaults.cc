@@ -40,13 +40,14 @@ bool Exists(const std::string& path) {
 }
 
 // The row that the configuration names, by platform or else by backend; null when it names none of
-// them.
+// them. A platform says nothing about the files of another backend: python takes any.
 const ModelFile* NamedRow(const inference::ModelConfig& config) {
   const std::string_view platform =
       config.platform() == kLibtorchAlias ? kLibtorch : std::string_view(config.platform());
   const ModelFile* by_backend = nullptr;
   for (const ModelFile& row : kModelFiles) {
-    if (!platform.empty() && platform == row.platform) return &row;
+    const bool may_be = config.backend().empty() || config.backend() == row.backend;
+    if (!platform.empty() && platform == row.platform && may_be) return &row;
     if (by_backend == nullptr && config.backend() == row.backend) by_backend = &row;
   }
   return by_backend;

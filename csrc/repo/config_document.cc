@@ -215,6 +215,8 @@ Status ConfigDocument::Complete(std::string_view backend_json) {
   return {};
 }
 
+Status ConfigDocument::CheckSupport() const { return impl_->Placed(CheckSupported(impl_->config)); }
+
 Result<ModelConfig> ConfigDocument::Finish(int64_t version) const {
   inference::ModelConfig proto = impl_->config;
   FillInstanceGroups(impl_->place, &proto);

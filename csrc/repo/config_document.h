@@ -82,6 +82,10 @@ class ConfigDocument {
   // checks; Internal for another scheduler than the file's.
   Status Complete(std::string_view backend_json);
 
+  // Whether this server does what it asks for, as far as that is known before the backend had its
+  // say: nothing is started for a model that it can't serve. Errors: Unsupported.
+  Status CheckSupport() const;
+
   // The configuration of one version with everything checked, labels read, and document_proto and
   // document_json set. Errors: InvalidArgument for what is wrong in it, Unsupported for what this
   // server does not do, Internal for files that can't be read.

@@ -120,15 +120,15 @@ Result<std::map<int64_t, std::string>> VersionDirectories(const std::string& mod
 Result<std::string> PathInModel(const std::string& model_dir, const std::string& file,
                                 const std::string& outside) {
   const std::string path = file.starts_with('/') ? file : model_dir + "/" + file;
-  PT_ASSIGN_OR_RETURN(const std::string root, RealPath(model_dir));
+  const Result<std::string> root = RealPath(model_dir);
   Result<std::string> real = RealPath(path);
-  if (!real.ok()) {
+  if (!root.ok() || !real.ok()) {
     // Whether something exists outside is nobody's business: what looks as if it leaves, leaves.
     const std::string parts = "/" + file + "/";
     const bool leaves = file.starts_with('/') || parts.find("/../") != std::string::npos;
-    return leaves ? Unsupported(outside) : real.status();
+    return leaves ? Unsupported(outside) : real.ok() ? root.status() : real.status();
   }
-  if (!real->starts_with(root + "/")) return Unsupported(outside);
+  if (!real->starts_with(*root + "/")) return Unsupported(outside);
   return real;
 }
 

@@ -50,6 +50,10 @@ Status ClientStatus(const std::string& name, const LoadOutcome& outcome) {
     case Kind::kUnusable:
       break;
   }
+  if (outcome.lacks_version) {
+    return InvalidArgument("load failed for model '" + name + "': " + outcome.reason.message() +
+                           "\n");
+  }
   // Triton's words, then the reason, which Triton keeps to its log.
   return Internal("failed to load '" + name +
                   "', failed to poll from model repository: " + outcome.reason.message());

@@ -72,7 +72,11 @@ class ModelLoad {
     const Status prepared = Prepare();
     // What is half-written may be refused for reasons that are no longer true.
     if (!prepared.ok() && HasChanged()) return Changed();
-    if (!prepared.ok()) return Ended(Kind::kUnusable, prepared);
+    if (!prepared.ok()) {
+      LoadOutcome outcome = Ended(Kind::kUnusable, prepared);
+      outcome.lacks_version = lacks_version_;
+      return outcome;
+    }
     if (HasChanged()) return Changed();
     return LoadVersions();
   }
@@ -182,7 +186,8 @@ class ModelLoad {
              "version " + std::to_string(version) + " is specified for model '" + name_ +
                  "', but the version directory is not present");
     }
-    if (!selected_.empty()) return {};
+    lacks_version_ = selected_.empty();
+    if (!lacks_version_) return {};
     return InvalidArgument(
         "at least one version must be available under the version policy of model '" + name_ + "'");
   }
@@ -284,6 +289,7 @@ class ModelLoad {
     source.model_file = document_->model_file();
     source.parameters = document_->parameters();
     source.control = source_.control;
+    PT_RETURN_IF_ERROR(document_->CheckSupport());
     PT_ASSIGN_OR_RETURN(const std::unique_ptr<BackendLoader> loader, tools_.opener(source));
     ConfigDocument document = *document_;
     if (tools_.auto_complete) {
@@ -306,6 +312,7 @@ class ModelLoad {
   std::string dir_;
   TreeLook look_;
   bool has_warned_ = false;
+  bool lacks_version_ = false;
   std::string config_json_;
   std::vector<int64_t> selected_;
   VersionPlan plan_;

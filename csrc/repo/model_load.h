@@ -74,6 +74,7 @@ struct LoadOutcome {
   Kind kind = Kind::kUnusable;
   Status reason;                           // of kUnusable, kFailed, kChanged, kCancelled
   int64_t failed_version = 0;              // of kFailed
+  bool lacks_version = false;              // of kUnusable: nothing else is wrong
   std::optional<Fingerprint> fingerprint;  // of the tree that was looked at
   ServedModel served;                      // of kLoaded
 };

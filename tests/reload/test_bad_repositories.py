@@ -54,6 +54,8 @@ def broken_models(repository: Repository) -> dict[str, str]:
     (root / "gpu" / "config.pbtxt").write_text(CONFIG.format(more=gpu))
     (root / "gpu" / "1").mkdir()
     reasons["gpu"] = "has kind KIND_GPU but no GPUs are available: use KIND_CPU or KIND_AUTO"
+    (model("elsewhere") / "config.pbtxt").write_text('backend: "../elsewhere"')
+    reasons["elsewhere"] = "backend name '../elsewhere' escapes the directory of backends"
     if os.geteuid() != 0:  # nothing is unreadable for root
         (model("secret") / "config.pbtxt").chmod(0)
         reasons["secret"] = "Permission denied"

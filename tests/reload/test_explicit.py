@@ -114,5 +114,5 @@ def test_edits_never_reach_what_is_loaded(repository, serve):
     assert server.ask() == (200, "old")
     repository.remove_version("m", 1)
     assert server.ask() == (200, "old")
-    assert server.load("m")[0] == 500
+    assert server.load("m")[0] == 400
     assert server.ask() == (200, "old")

@@ -91,7 +91,13 @@ INSTANTIATE_TEST_SUITE_P(
             "Only one priority level is allowed when 'preserve_ordering' is true for m"},
         Row{"OrderAndDelay",
             kBatching + "{ preserve_ordering: true priority_levels: 1 default_priority_level: 1 "
-                        "priority_queue_policy { key: 1 value { timeout_action: DELAY } } }",
+                        "priority_queue_policy { key: 1 value { timeout_action: DELAY "
+                        "default_timeout_microseconds: 5 } } }",
+            "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true "
+            "for m"},
+        Row{"OrderAndDelayByDefault",
+            kBatching + "{ preserve_ordering: true default_queue_policy { timeout_action: DELAY "
+                        "default_timeout_microseconds: 5 } }",
             "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true "
             "for m"},
         Row{"CacheAndSequence", kSequence + "{} response_cache { enable: true }",
@@ -265,6 +271,32 @@ INSTANTIATE_TEST_SUITE_P(
             "instance group m_0 of model m makes more than 1024 instances"}),
     NameOf);
 
+TEST(Runtime, ThatIsNoBackendsIsNotFound) {
+  const std::string error =
+      LateError(std::string(kTensors) + "backend: 'x' runtime: '../../other.so'");
+  EXPECT_TRUE(error.starts_with(
+      "Invalid argument: unable to find backend library '../../other.so' for model 'm'"))
+      << error;
+}
+
+TEST(Platform, OfAnotherBackendDoesNotNameTheFile) {
+  ModelDirectory model;
+  model.WriteConfig("backend: 'python' platform: 'tensorrt_plan'");
+  const auto document = model.Read();
+  ASSERT_TRUE(document.ok()) << document.status().ToString();
+  EXPECT_EQ(document->model_file(), "model.py");
+  EXPECT_EQ(document->platform(), "tensorrt_plan");
+}
+
+TEST(Support, IsKnownBeforeTheBackendIsAsked) {
+  ModelDirectory model;
+  model.WriteConfig(std::string(kTensors) + "platform: 'ensemble' ensemble_scheduling { step {} }");
+  const auto document = model.Read();
+  ASSERT_TRUE(document.ok()) << document.status().ToString();
+  EXPECT_TRUE(document->CheckSupport().ToString().starts_with(
+      "Unsupported: this server does not support ensemble_scheduling yet"));
+}
+
 class NotDoneHere : public ::testing::TestWithParam<Row> {};
 
 TEST_P(NotDoneHere, IsALoadErrorThatSaysSo) {
@@ -311,10 +343,12 @@ INSTANTIATE_TEST_SUITE_P(
             "eager_batching: true } instance_group { rate_limiter { priority: 2 "
             "resources { name: 'R' count: 4 } } host_policy: 'p' }",
             ""},
-        Row{"OrderAndDelayByDefault",
-            "backend: 'x' dynamic_batching { preserve_ordering: true "
-            "default_queue_policy { timeout_action: DELAY } }",
+        Row{"OrderAndDelayWithoutTimeout",
+            "backend: 'x' dynamic_batching { preserve_ordering: true priority_levels: 1 "
+            "default_priority_level: 1 default_queue_policy { timeout_action: DELAY } "
+            "priority_queue_policy { key: 1 value { timeout_action: DELAY } } }",
             ""},
+        Row{"OwnRuntime", "backend: 'x' runtime: 'libtriton_x.so'", ""},
         Row{"BatchInputsOfPython",
             "backend: 'python' batch_input { data_type: TYPE_INT32 target_name: 'X' "
             "source_input: 'A' }",

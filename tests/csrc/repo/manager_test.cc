@@ -83,6 +83,16 @@ TEST_F(ManagerTest, AFailedReloadLeavesWhatServesAndItsReason) {
   EXPECT_EQ(manager_->Problems()["m"], "");
 }
 
+TEST_F(ManagerTest, AModelWithoutVersionsSaysSoInTritonsWords) {
+  WriteModel("m", {});
+  Make();
+  const Status status = LoadAndWait("m");
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            "load failed for model 'm': at least one version must be available under the version "
+            "policy of model 'm'\n");
+}
+
 TEST_F(ManagerTest, UnloadClearsAFailedLoad) {
   WriteModel("m", {1}, {{"fail", "no"}});
   Make();

@@ -165,6 +165,12 @@ TEST_F(WarmUp, FailsTheStartWithTheModelsError) {
   EXPECT_EQ(seen_.stops, 1);
 }
 
+TEST_F(WarmUp, NamesTheFileAlsoWhereThereIsNoDirectory) {
+  EXPECT_EQ(StartError(Sample("data_type: TYPE_FP32 dims: 3 input_data_file: 'gone'")),
+            "Internal: failed to open text file for read " + files_.path_of("warmup/gone") +
+                ": No such file or directory");
+}
+
 TEST_F(WarmUp, SaysWhatIsWrongWithASample) {
   files_.Write("warmup/short", "1234").Write("secret", "");
   const std::string failed = "failed to run warmup sample 's': ";
