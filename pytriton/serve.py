@@ -36,6 +36,8 @@ Boolean options may be given alone for true. List options may be given several t
 
 _Row = dict[str, Any]
 
+_BOOLEANS = ("true", "on", "1", "false", "off", "0")
+
 
 class UsageError(Exception):
     """The command line can't be understood."""
@@ -130,23 +132,34 @@ def _take_option(rest: list[str], by_name: dict[str, _Row]) -> tuple[str, _Row, 
     if row is None:
         import difflib
 
-        near = difflib.get_close_matches(name, by_name, 1)
+        near = [known for known in by_name if name and known.startswith(name)][:1]
+        near = near or difflib.get_close_matches(name, by_name, 1)
         hint = f"; did you mean --{near[0]}" if near else ""
         raise UsageError(f"unknown option {word.split('=')[0]}{hint}")
     if has_value:
         return name, row, value
-    if row["type"] == "bool" and (not rest or rest[0].lower() not in ("true", "false", "0", "1")):
+    if row["type"] == "bool" and (not rest or rest[0].lower() not in _BOOLEANS):
         return name, row, "true"
     if not rest:
         raise UsageError(f"--{name} needs a value")
     return name, row, rest.pop(0)
 
 
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # The app itself; what it imports in vain is told with the line that does.
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise UsageError(f"expected a script or a module to serve, got {name!r}: {error}") from None
+
+
 def _load(app: str) -> Any:
     """Runs or imports the app; the Triton object to serve, or None when it has served by itself."""
     module_name, has_object, attribute = app.partition(":")
     if has_object and not os.path.exists(app):
-        target: Any = importlib.import_module(module_name)
+        target: Any = _import(module_name)
         for part in attribute.split("."):
             target = getattr(target, part)
         return _as_triton(target, app)
@@ -154,7 +167,7 @@ def _load(app: str) -> Any:
         sys.path.insert(0, os.path.dirname(os.path.abspath(app)))
         names = runpy.run_path(app, run_name="__main__")
     else:
-        names = vars(importlib.import_module(app))
+        names = vars(_import(app))
     return _find_triton(names, app)
 
 
@@ -191,7 +204,7 @@ def _serve(command: CommandLine) -> None:
         is_open = not os.environ.get(TOKEN_VARIABLE)
         triton = Triton(security_config=TritonSecurityConfig(None, [] if is_open else None))
         # Nobody may bring a model to a server whose models are fixed, unless by the token.
-        is_explicit = command.options.get("model-control-mode") == "explicit"
+        is_explicit = str(command.options.get("model-control-mode")).lower() == "explicit"
         triton._takes_remotes = is_explicit or not is_open
     else:
         sys.argv = [command.app, *command.arguments]

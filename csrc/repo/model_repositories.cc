@@ -127,16 +127,22 @@ void ModelRepositories::RunStart() {
           for (const auto& [name, problem] : manager_.Problems()) {
             if (!problem.empty()) CountStart(name, AllFailed());
           }
-          for (const auto& [path, problem] : first.unreadable) CountStart(path, problem);
+          for (const auto& [path, problem] : first.unreadable) CountUnreadable(path, problem);
           EndStart();
         });
+    if (options_.poll_interval == Duration::zero()) {
+      PT_LOG(logger_, kWarning,
+             "--repository-poll-secs is 0: the repository is read at the start and never again");
+    }
     MutexLock lock(&mu_);
     if (!is_closing_) poll_ = std::move(source);
     return;
   }
   const Layout layout = ScanRepositories(options_.repositories, options_.namespacing);
   NoteLayout(layout);
-  for (const UnreadableRepository& one : layout.unreadable) CountStart(one.repository, one.problem);
+  for (const UnreadableRepository& one : layout.unreadable) {
+    CountUnreadable(one.repository, one.problem);
+  }
   const bool loads_all =
       options_.mode == ControlMode::kNone || options_.load_models == std::vector<std::string>{"*"};
   std::vector<LoadRequest> requests;
@@ -190,6 +196,26 @@ void ModelRepositories::CountStart(const std::string& name, const Status& status
   MutexLock lock(&mu_);
   // The first thing that is wrong is what the start is told; a repository comes before its models.
   if (start_status_.ok()) start_status_ = status;
+}
+
+void ModelRepositories::CountUnreadable(const std::string& repository, const Status& problem) {
+  CountStart(repository, problem);
+  MutexLock lock(&mu_);
+  never_read_.insert(repository);
+}
+
+// What a repository holds that could never be read, nobody knows: something may be missing.
+bool ModelRepositories::HasMissing() const {
+  if (manager_.HasMissing()) return true;
+  {
+    MutexLock lock(&mu_);
+    if (never_read_.empty()) return false;
+  }
+  const PollView view = View();
+  MutexLock lock(&mu_);
+  return std::any_of(never_read_.begin(), never_read_.end(), [&](const std::string& repository) {
+    return view.unreadable.count(repository) > 0;
+  });
 }
 
 void ModelRepositories::EndStart() {

@@ -67,7 +67,7 @@ class ModelRepositories final : public ModelControl {
   void Refresh(LoadDone done) override;
   void CompleteIndex(std::vector<IndexEntry>* index) const override EXCLUDES(mu_);
   bool HasStarted() const override EXCLUDES(mu_);
-  bool HasMissing() const override { return manager_.HasMissing(); }
+  bool HasMissing() const override EXCLUDES(mu_);
   ControlMetrics metrics() const override EXCLUDES(mu_);
 
  private:
@@ -80,6 +80,7 @@ class ModelRepositories final : public ModelControl {
   void LoadOne(LoadRequest request, LoadDone done);
   void NoteLayout(const Layout& layout) EXCLUDES(mu_);
   void CountStart(const std::string& name, const Status& status) EXCLUDES(mu_);
+  void CountUnreadable(const std::string& repository, const Status& problem) EXCLUDES(mu_);
   void EndStart() EXCLUDES(mu_);
   PollView View() const EXCLUDES(mu_);
 
@@ -88,7 +89,8 @@ class ModelRepositories final : public ModelControl {
   Logger* const logger_;
   mutable Mutex mu_;
   mutable CondVar start_over_;
-  PollView view_ GUARDED_BY(mu_);  // of modes that don't poll
+  PollView view_ GUARDED_BY(mu_);                     // of modes that don't poll
+  std::set<std::string> never_read_ GUARDED_BY(mu_);  // repositories, since the start
   bool is_started_ GUARDED_BY(mu_) = false;
   bool is_closing_ GUARDED_BY(mu_) = false;
   size_t start_missing_ GUARDED_BY(mu_) = 0;

@@ -16,10 +16,15 @@ using repo::ControlMode;
 using repo::RepositoryOptions;
 
 // Absolute, without a slash at the end; the same place twice is one repository.
-std::vector<std::string> ReadPaths(const OptionValues& options) {
+Result<std::vector<std::string>> ReadPaths(const OptionValues& options) {
   std::vector<std::string> paths;
   for (const char* name : {"model-repository", "model-store"}) {
     for (const std::string& given : options.GetList(name)) {
+      if (given.empty() || given.find("://") != std::string::npos) {
+        return InvalidArgument("option --" + std::string(name) +
+                               ": expected a directory of this machine, got '" + given +
+                               (given.empty() ? "'" : "': models elsewhere must be copied here"));
+      }
       std::error_code error;
       std::string path = std::filesystem::absolute(given, error).lexically_normal().string();
       if (error || path.empty()) path = given;
@@ -71,7 +76,7 @@ int ReadThreads(const OptionValues& options) {
 
 Result<RepositoryOptions> ReadRepositories(const OptionValues& options) {
   RepositoryOptions repositories;
-  repositories.repositories = ReadPaths(options);
+  PT_ASSIGN_OR_RETURN(repositories.repositories, ReadPaths(options));
   repositories.mode = ReadMode(options);
   for (const std::string& name : options.GetList("load-model")) {
     std::vector<std::string>& names = repositories.load_models;

@@ -25,6 +25,13 @@ def test_boolean_alone_is_true(rows):
     assert command.options == {"allow-metrics": "true", "log-info": "false"}
 
 
+@pytest.mark.parametrize("word", ["true", "ON", "1", "False", "off", "0"])
+def test_booleans_take_every_word_that_tritonserver_takes(rows, word):
+    command = serve.parse(["--strict-readiness", word, "--model-repository", "models"], rows)
+    assert command.app is None
+    assert command.options["strict-readiness"] == word
+
+
 def test_lists_collect(rows):
     command = serve.parse(["--metrics-config", "a=1", "--metrics-config=b=2", "app"], rows)
     assert command.options == {"metrics-config": ["a=1", "b=2"]}
@@ -37,6 +44,7 @@ def test_lists_collect(rows):
         (["--htp-port", "1", "app"], "unknown option --htp-port; did you mean --http-port"),
         (["app", "--http-port"], "--http-port needs a value"),
         (["-x", "app"], "unknown option -x"),
+        (["--model-load-th", "1"], "unknown option --model-load-th; did you mean --model-load-thr"),
     ],
 )
 def test_a_wrong_command_line_is_explained(rows, arguments, text):
@@ -67,6 +75,22 @@ def test_without_arguments_it_says_what_to_give():
     result = run()
     assert result.returncode == 2
     assert "give --model-repository DIR, a script (app.py) or module:object" in result.stderr
+
+
+@pytest.mark.parametrize("app", ["nosuchapp", "nosuchapp:triton", "json.nosuchpart"])
+def test_an_app_that_is_not_there_is_a_wrong_command(app):
+    result = run(app)
+    assert result.returncode == 2
+    name = app.split(":")[0]
+    assert f"expected a script or a module to serve, got '{name}'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("given", ["s3://bucket/models", ""])
+def test_a_repository_elsewhere_is_refused(given):
+    result = run(f"--model-repository={given}")
+    assert result.returncode == 1
+    assert f"expected a directory of this machine, got '{given}'" in result.stderr
 
 
 def test_an_app_without_a_server_is_an_error(tmp_path):

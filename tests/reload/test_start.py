@@ -23,6 +23,22 @@ def test_a_missing_repository_ends_the_start(tmp_path):
     assert f"creating server: Internal - failed to stat file {repository.path}" in server.log
 
 
+def test_a_repository_that_was_never_read_is_not_ready(repository, tmp_path):
+    repository.write_model("m", content="1")
+    aside = repository.path.rename(tmp_path / "aside")
+    options = ("--exit-on-error=false", "--model-control-mode=poll", "--repository-poll-secs=1")
+    server = RepositoryServer(tmp_path, repository, *options)
+    try:
+        wait_until(lambda: "failed to stat file" in server.log, "the start to be over")
+        wait_until(lambda: server.get("/v2/health/live")[0] == 200, "the server to live")
+        assert server.get("/v2/health/ready")[0] == 400
+        aside.rename(repository.path)
+        server.wait_content("m", "1")
+        server.wait_ready()
+    finally:
+        assert server.stop() == 0
+
+
 def test_without_exit_on_error_the_others_are_served(repository, tmp_path):
     repository.write_model("good", content="1")
     repository.write_model("bad", more="no_such_field: 1")
