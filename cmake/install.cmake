@@ -18,7 +18,7 @@ install(FILES cmake/pytriton-config.cmake ${PROJECT_BINARY_DIR}/pytriton-config-
 
 # What building the package needs: neither tests nor fuzzers nor the load generator.
 add_custom_target(pytriton_package DEPENDS pt_core)
-foreach(module _core pytriton_arena pytriton_tls ${PT_CYTHON_MODULES})
+foreach(module _core _hot pytriton_arena pytriton_tls ${PT_CYTHON_MODULES})
   if(TARGET ${module})
     add_dependencies(pytriton_package ${module})
   endif()

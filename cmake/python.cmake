@@ -50,6 +50,17 @@ foreach(module ${PT_CYTHON_MODULES})
 endforeach()
 target_link_libraries(_http2 PRIVATE ${PYTRITON_NGHTTP2})
 
+# What workers load, whatever their interpreter: the limited API of CPython 3.9 and newer, without the
+# core, numpy or a C++ runtime. It has to lie beside libpytriton_arena.so (backends/_native.py).
+file(GLOB PT_HOT_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/bindings/hot/*.cc)
+add_library(_hot MODULE ${PT_HOT_SOURCES})
+target_include_directories(_hot SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
+target_compile_definitions(_hot PRIVATE Py_LIMITED_API=0x03090000)
+target_link_libraries(_hot PRIVATE pt_flags)
+target_link_options(_hot PRIVATE -static-libstdc++ -static-libgcc)
+set_target_properties(_hot PROPERTIES PREFIX "" SUFFIX ".abi3.so" LIBRARY_OUTPUT_DIRECTORY ${PT_PACKAGE_DIR})
+install(TARGETS _hot LIBRARY DESTINATION pytriton COMPONENT python)
+
 # The package tree for tests without an installation: links to the sources beside the module.
 file(GLOB PT_PACKAGE_FILES RELATIVE ${PROJECT_SOURCE_DIR}/pytriton CONFIGURE_DEPENDS
      ${PROJECT_SOURCE_DIR}/pytriton/*)

@@ -22,7 +22,7 @@ from ._channel import (
 )
 from ._loans import Loans
 from ._results import Results
-from ._ring import Ring
+from ._ring import ELSEWHERE, POINTER, Ring
 
 _FRAME = struct.Struct("<IIQ")  # size, kind, number
 CALL_REPLY, INNER_RESPONSE, IS_READY = 1, 2, 3
@@ -49,6 +49,7 @@ class Link:
         self._loans = loans
         self._main = main
         self._is_executing = False
+        self._sequence = 0
         self._began = 0
         self._woke = 0
         self._last: Optional[messages.Message] = None  # responses that go with the batch's end
@@ -118,8 +119,7 @@ class Link:
             print(f"{file}:{line}: {text}", file=sys.stderr)
             return
         data = struct.pack("<BI", level, line & 0xFFFFFFFF) + messages.pack_text(file)
-        wake = not (self._is_executing and threading.get_ident() == self._main)
-        self._ring.send(messages.LOG, data + text.encode("utf-8", "replace"), wake)
+        self._ring.send(messages.LOG, data + text.encode("utf-8", "replace"), self._must_wake())
 
     def is_logged(self, level: int) -> bool:
         """See `Channel.is_logged`."""
@@ -135,8 +135,11 @@ class Link:
             parts.append(_METRIC.pack(series, is_set, value, total, count))
             if buckets is not None:
                 parts.append(struct.pack(f"<{count}Q", *buckets))
-        wake = not (self._is_executing and threading.get_ident() == self._main)
-        self._ring.send(messages.METRICS, b"".join(parts), wake)
+        self._ring.send(messages.METRICS, b"".join(parts), self._must_wake())
+
+    def _must_wake(self) -> bool:
+        """Whether what is sent now isn't followed by the end of a batch."""
+        return not (self._is_executing and threading.get_ident() == self._main)
 
     def call(self, kind: str, payload: Dict[str, Any]) -> Dict[str, Any]:
         """See `Channel.call`."""
@@ -200,16 +203,70 @@ class Link:
             data = struct.pack(f"<I{len(ended)}I", len(ended), *ended)
             self._ring.send(messages.RETURN_INPUTS, data, wake)
 
-    def give_back(self, number: int) -> None:
-        """Gives one loan back that was read at once."""
-        self._ring.send(messages.RETURN_INPUTS, struct.pack("<II", 1, number), False)
+    def receive(self, seconds: float) -> Optional[Tuple[int, Any]]:
+        """The next message; of a batch that is run from now on, its requests.
 
-    def end_batch(self, sequence: int, failure: Optional[str]) -> None:
-        """Tells that the next batch can come."""
+        Args:
+            seconds: how long it waits for one; 0: for ever.
+
+        Returns:
+            Its type, and its bytes or the list of requests. None: there is none, though it may
+            not have waited so long.
+        """
+        ring = self._ring
+        message = ring.take()
+        if message is None:
+            ring.wait(seconds)
+            self.return_inputs(True)
+            message = ring.take()
+            if message is None:
+                return None
+        code, data = message
+        number = 0
+        if code & ELSEWHERE:
+            offset, size, number = POINTER.unpack(data)
+            data = self._loans.view(offset, size)
+            code &= ~ELSEWHERE
+        content: Any = self._begin_batch(data) if code == messages.BATCH else bytes(data)
+        data.release()
+        ring.taken()
+        if number:  # it was read at once
+            ring.send(messages.RETURN_INPUTS, struct.pack("<II", 1, number), False)
+        return code, content
+
+    def _begin_batch(self, data: memoryview) -> List[Any]:
+        self._sequence, batch = self._decoder.batch(data)
+        self._ring.begin_batch(self._sequence)
+        self._is_executing = True
+        self._began = time.perf_counter_ns()
+        return batch
+
+    def answer(self, requests: List[Any], box: List[Any], response_type: type) -> bool:
+        """Answers the batch by what the model has returned, if that is nothing special.
+
+        Args:
+            requests: the host's, of all its requests.
+            box: holds the result alone; emptied if they are answered.
+            response_type: the class of all responses that aren't special.
+
+        Returns:
+            Whether they are answered: never here, where `respond_all` does it all.
+        """
+        return False
+
+    def end_batch(self, failure: Optional[str]) -> None:
+        """Tells that the next batch can come.
+
+        Args:
+            failure: why unanswered requests of the batch fail.
+
+        Raises:
+            MemoryError: no room for an answer, nothing was told. It can be called again.
+        """
         self._is_executing = False
         text = b"" if failure is None else failure.encode("utf-8", "replace")
         now = time.perf_counter_ns()
-        data = _DONE.pack(sequence, now - self._began, failure is not None) + text
+        data = _DONE.pack(self._sequence, now - self._began, failure is not None) + text
         soon = now - self._woke > _WAKE_NS or not self._ring.has_more()
         if soon:
             self._woke = now
@@ -220,14 +277,6 @@ class Link:
         self.return_inputs()
         self._ring.send(messages.BATCH_DONE, data, False)
         self._ring.notify(soon)
-
-    def begin_batch(self, data: memoryview) -> Tuple[int, List[Any]]:
-        """The batch of a message."""
-        sequence, batch = self._decoder.batch(data)
-        self._ring.begin_batch(sequence)
-        self._is_executing = True
-        self._began = time.perf_counter_ns()
-        return sequence, batch
 
     def reply(self, is_ok: bool, text: str) -> None:
         """Answers a command."""

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._channel import Buffer, InnerRequest, RawAnswer, RawError, RawRequest, RawTensor
 from ._loans import Loans
-from ._results import Results
+from ._results import Results, address_of_bytes
 from ._rows import ROWS, RowReader, write_rows
 
 # From the server.
@@ -106,6 +106,14 @@ def pack_parameters(text: str) -> Tuple[int, bytes]:
     return len(parts), b"".join(parts)
 
 
+def read_parameters(data: memoryview, count: int) -> Tuple[str, Optional[str], int]:
+    """So many parameters of a request: as JSON text, the trace among them, their size in bytes."""
+    reader = Reader(data)
+    given = reader.parameters(count)
+    trace = given.pop(_TRACE, None)
+    return json.dumps(given), trace, reader.at
+
+
 class Decoder:
     """Reads batches.
 
@@ -157,9 +165,8 @@ class Decoder:
         values = "{}"
         trace = None
         if parameters:
-            given = reader.parameters(parameters)
-            trace = given.pop(_TRACE, None)
-            values = json.dumps(given)
+            values, trace, size = read_parameters(reader.data[reader.at :], parameters)
+            reader.at += size
         if inputs == 1:
             tensors: Tuple[RawTensor, ...] = (self._tensor(reader),)
         else:
@@ -206,14 +213,6 @@ class Decoder:
         else:
             buffer = self._loans.take(number, offset, size)
         return name, dtype, shape, buffer
-
-
-def _address(buffer: Buffer) -> int:
-    import numpy as np
-
-    array = buffer if isinstance(buffer, np.ndarray) else np.frombuffer(buffer, np.uint8)
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 class Message:
@@ -343,7 +342,7 @@ class Encoder:
             data = buffer.tobytes() if is_array else bytes(buffer)
             parts += (_TENSOR.pack(*head, _INLINE, 0, 0, 0, size), dims, data)
             return
-        address = _address(buffer)
+        address = address_of_bytes(buffer)
         slot = self._results.send_born(address, size) if may_be_born else None
         if slot is not None:
             message.born.append(_Born(len(parts), head, slot, address, size))

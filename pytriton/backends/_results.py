@@ -21,6 +21,15 @@ def address_of(memory: mmap.mmap) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
+def address_of_bytes(buffer: Any) -> int:
+    """Where the bytes of an array, or of whatever has some, begin."""
+    import numpy as np
+
+    array = buffer if isinstance(buffer, np.ndarray) else np.frombuffer(buffer, np.uint8)
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 # Pieces of the result memory are of these sizes: powers of two and three steps between.
 _SMALLEST = 32 << 10
 _PAGE = mmap.PAGESIZE

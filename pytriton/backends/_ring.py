@@ -1,6 +1,7 @@
 """The memory of a worker for messages: rings, words to sleep on, flags.
 
-The layout is that of csrc/backend/worker_ring.cc.
+The layout is that of csrc/backend/worker_ring.cc. Where the module `_hot` can be loaded, its
+Ring (csrc/bindings/hot/ring.h) does the same.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _LOOP_WAITS, _LOOP_DOZES = 4, 5  # and above these bits a number
 
 ELSEWHERE = 0x80000000
 _HEADER = struct.Struct("<II")
-_POINTER = struct.Struct("<QQI")
+POINTER = struct.Struct("<QQI")
 _BELL = struct.pack("<Q", 1)
 
 _FUTEX_WAIT, _FUTEX_WAKE = 0, 1
@@ -63,6 +64,13 @@ def _load_syscall() -> Any:
 _syscall = _load_syscall()
 
 
+def map_ring(fd: int, results: Results) -> mmap.mmap:
+    """The memory of a ring; the results use what of it is theirs."""
+    memory = mmap.mmap(fd, _TOTAL)
+    results.use_slots(memoryview(memory)[_SLOT : _SLOT + 4 * SLOTS].cast("I"))
+    return memory
+
+
 class Ring:
     """Messages both ways, and flags.
 
@@ -74,12 +82,11 @@ class Ring:
     """
 
     def __init__(self, fd: int, bell: int, loop_bell: int, results: Results) -> None:
-        self._memory = mmap.mmap(fd, _TOTAL)
-        self._bytes = memoryview(self._memory)
+        self.memory = map_ring(fd, results)
+        self._bytes = memoryview(self.memory)
         self._words = self._bytes[:_CANCEL].cast("I")
         self._cancel = self._bytes[_CANCEL : _CANCEL + _CANCEL_FLAGS]
-        results.use_slots(self._bytes[_SLOT : _SLOT + 4 * SLOTS].cast("I"))
-        base = address_of(self._memory)
+        base = address_of(self.memory)
         self._to_tail = base + 4 * _TO_TAIL
         self._from_tail = base + 4 * _FROM_TAIL
         self._from_head = base + 4 * _FROM_HEAD
@@ -170,7 +177,7 @@ class Ring:
             if len(payload) > _LARGEST_ELSEWHERE:
                 raise ValueError(f"expected at most 2 GiB for the server, got {len(payload)} bytes")
             slot, offset = self._results.put(payload)
-            payload = _POINTER.pack(offset, len(payload), slot)
+            payload = POINTER.pack(offset, len(payload), slot)
             code |= ELSEWHERE
         size = len(payload)
         needed = 8 + ((size + 7) & ~7)

@@ -41,8 +41,9 @@ def _import_all() -> List[Tuple[str, int, int]]:
     import _worker  # type: ignore[import-not-found]
 
     _worker.import_parts()
-    for name in ("_link", "_output", "python.host", "python.triton_python_backend_utils"):
+    for name in ("_hot_link", "_output", "python.host", "python.triton_python_backend_utils"):
         importlib.import_module("pytriton_worker." + name)
+    importlib.import_module("pytriton_worker._native").load()
     import numpy
 
     folder = os.path.dirname(numpy.__file__)

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _SOCKET = 3
 _IDLE_SECONDS = 2.0
-# As in _ring.py and _messages.py, which are imported later.
-_ELSEWHERE = 0x80000000
-_POINTER = struct.Struct("<QQI")
-_BATCH = 1
+_BATCH = 1  # as in _messages.py, which is imported later
 
 
 def _ignore(number: int, frame: Any) -> None:
@@ -111,15 +107,13 @@ class Worker:
 
     Args:
         link: the channel that the host gets.
-        loans: where large commands are.
         results: memory that is trimmed when idle.
         executing: told of the batches.
     """
 
-    def __init__(self, link: Any, loans: Any, results: Any, executing: Any) -> None:
+    def __init__(self, link: Any, results: Any, executing: Any) -> None:
         self._executing = executing
         self._link = link
-        self._loans = loans
         self._results = results
         self._setup: Any = None
         self._host: Any = None
@@ -130,34 +124,25 @@ class Worker:
         """Runs what comes from the ring, until the model is finalized."""
         self._ring = ring
         _deliver_signals_after_forks(self._leave)
-        while not self._ends:
-            message = ring.take()
-            if message is None:
-                # Before it sleeps for long it gives memory back, once.
-                idle = self._results.needs_trim
-                if not ring.wait(_IDLE_SECONDS if idle else 0) and idle:
-                    self._results.trim()
-                self._link.return_inputs(True)
-                continue
-            code, data = message
-            self._handle(code, data)
-
-    def _handle(self, code: int, data: memoryview) -> None:
-        number = 0
-        if code & _ELSEWHERE:
-            offset, size, number = _POINTER.unpack(data)
-            data = self._loans.view(offset, size)
-            code &= ~_ELSEWHERE
-        if code == _BATCH:
-            sequence, batch = self._link.begin_batch(data)
-            self._taken(data, number)
-            self._execute(sequence, batch)
-            return
         from pytriton_worker import _messages as messages  # type: ignore[import-not-found]
 
-        content = messages.Reader(memoryview(bytes(data)))
-        self._taken(data, number)
-        self._command(code, content)
+        receive = self._link.receive
+        seconds = _IDLE_SECONDS
+        while not self._ends:
+            message = receive(seconds)
+            if message is None:
+                # Before it sleeps for long it gives memory back.
+                if self._results.needs_trim:
+                    self._results.trim()
+                else:
+                    seconds = 0
+                continue
+            seconds = _IDLE_SECONDS
+            code, content = message
+            if code == _BATCH:
+                self._execute(content)
+            else:
+                self._command(code, messages.Reader(memoryview(content)))
 
     def _leave(self) -> None:
         """In a process that the model has forked: the server talks to its parent only."""
@@ -168,13 +153,7 @@ class Worker:
         with contextlib.suppress(OSError):
             os.close(_SOCKET)
 
-    def _taken(self, data: memoryview, number: int) -> None:
-        data.release()
-        self._ring.taken()
-        if number:
-            self._link.give_back(number)
-
-    def _execute(self, sequence: int, batch: List[Any]) -> None:
+    def _execute(self, batch: List[Any]) -> None:
         failure = None
         self._executing.batch = batch
         arena = self._results.arena
@@ -189,7 +168,10 @@ class Worker:
             arena.end(before)
         self._executing.batch = None
         batch.clear()  # its inputs can be given back with its end: the callers see this list, too
-        self._link.end_batch(sequence, failure)
+        try:
+            self._link.end_batch(failure)
+        except BaseException as error:
+            self._link.end_batch(_text_of(error))
 
     def _command(self, code: int, content: Any) -> None:
         from pytriton_worker import _messages as messages
@@ -292,22 +274,29 @@ def _text_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
-def _open(connection: Any) -> Tuple[Any, Any, Any, Any]:
+def _open(connection: Any) -> Tuple[Any, Any, Any]:
     import threading
 
+    from pytriton_worker._hot_link import HotLink, open_port  # type: ignore[import-not-found]
     from pytriton_worker._link import Link  # type: ignore[import-not-found]
     from pytriton_worker._loans import Loans  # type: ignore[import-not-found]
+    from pytriton_worker._native import load  # type: ignore[import-not-found]
     from pytriton_worker._results import Results  # type: ignore[import-not-found]
     from pytriton_worker._ring import Ring  # type: ignore[import-not-found]
 
-    ring_fd, results_fd, pool_fd, bell, loop_bell = _receive(connection)
+    ring_fd, results_fd, pool_fd, *bells = _receive(connection)
     results = Results(results_fd, os.fstat(results_fd).st_size)
-    ring = Ring(ring_fd, bell, loop_bell, results)
-    loans = Loans(pool_fd, os.fstat(pool_fd).st_size)
-    link = Link(ring, results, loans, threading.get_ident())
+    hot = load()
+    if hot is not None:
+        ring = open_port(hot, ring_fd, bells, pool_fd, results)
+        link = HotLink(ring, results, threading.get_ident())
+    else:
+        ring = Ring(ring_fd, *bells, results)
+        loans = Loans(pool_fd, os.fstat(pool_fd).st_size)
+        link = Link(ring, results, loans, threading.get_ident())
     for fd in (ring_fd, results_fd, pool_fd):
         os.close(fd)
-    return ring, link, loans, results
+    return ring, link, results
 
 
 def run() -> None:
@@ -320,11 +309,11 @@ def run() -> None:
     from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
 
     executing = mark_output()
-    ring, link, loans, results = _open(connection)
+    ring, link, results = _open(connection)
     listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
     listener.start()
     sys.argv = [""]
-    Worker(link, loans, results, executing).run(ring)
+    Worker(link, results, executing).run(ring)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # no thread of the model's keeps the process

@@ -87,6 +87,16 @@ def test_includes_only_downward():
     assert not offences(CPP, upward_or_sideways)
 
 
+def test_what_workers_load_stands_alone():
+    """bindings/hot is loaded by any interpreter, where there is no core."""
+
+    def foreign(path: Path) -> list[str]:
+        own = ("bindings/hot/", "bindings/py_ref.h")
+        return [included for included in own_includes(path) if not included.startswith(own)]
+
+    assert not offences([path for path in CPP if path.parent.name == "hot"], foreign)
+
+
 def test_headers_have_no_include_cycle():
     graph = {in_csrc(path).removeprefix("include/"): own_includes(path) for path in HEADERS}
     done: set[str] = set()

@@ -99,7 +99,9 @@ def raw_request(key=1, inputs=None, outputs=("Y",), **fields):
     return RawRequest(key=key, inputs=raws, requested_outputs=tuple(outputs), **defaults)
 
 
-def host_of(tmp_path, source, decoupled=False, config=None, initialize=True, files=()):
+def host_of(
+    tmp_path, source, decoupled=False, config=None, initialize=True, files=(), channel=None
+):
     """A host of a model with this source; `pb_utils`, `np` are imported for it."""
     version = next(_versions)
     version_dir = tmp_path / "m" / str(version)
@@ -108,7 +110,7 @@ def host_of(tmp_path, source, decoupled=False, config=None, initialize=True, fil
     (version_dir / "model.py").write_text(head + textwrap.dedent(source), encoding="utf-8")
     for name, content in dict(files).items():
         (version_dir / name).write_text(textwrap.dedent(content), encoding="utf-8")
-    channel = FakeChannel()
+    channel = FakeChannel() if channel is None else channel
     setup = WorkerSetup(
         model_name="m",
         version=version,

@@ -37,26 +37,28 @@ class TritonPythonModel:
 RUBBISH = (
     HEAD
     + """
-from pytriton_worker._ring import Ring
+from pytriton_worker._link import Link
 
 def the_ring():
-    return next(found for found in gc.get_objects() if isinstance(found, Ring))
+    return next(found for found in gc.get_objects() if isinstance(found, Link))._ring
 
 def write_endless_message():
     the_ring().send(0x80000004, struct.pack("<QQI", 0, 60 << 30, 5))
 
 def break_position():
-    words = the_ring()._words
+    words = memoryview(the_ring().memory).cast("I")
     words[32] = (words[32] + (256 << 10) + 8) & 0xFFFFFFFF
     the_ring().notify()
 
 def flood():
     ring = the_ring()
+    memory = memoryview(ring.memory)
+    words = memory.cast("I")
     size = 256 << 10
     begin = (128 << 10) + size
     while not os.path.exists("enough"):  # releases of a request that nobody has
-        ring._bytes[begin : begin + size] = struct.pack("<IIQ", 8, 6, 1 << 63) * (size // 16)
-        ring._words[32] = ((ring._words[48] + size - 4096) & ~15) & 0xFFFFFFFF
+        memory[begin : begin + size] = struct.pack("<IIQ", 8, 6, 1 << 63) * (size // 16)
+        words[32] = ((words[48] + size - 4096) & ~15) & 0xFFFFFFFF
         ring.notify()
     os._exit(0)
 

@@ -54,6 +54,7 @@ def test_it_runs_on_many_systems(wheel: Path):
         r"pytriton/py\.typed",
         r"pytriton/_core\.pyi",
         r"pytriton/_core\..*\.so",
+        r"pytriton/_hot\.abi3\.so",
         r"pytriton/libpytriton\.so",
         r"pytriton/libpytriton_arena\.so",
         r"pytriton/libpytriton_tls\.so",

@@ -47,6 +47,7 @@ class ModelHost:
         self._execute: Any = None
         self._is_ready: Any = None
         self._is_decoupled = setup.decoupled
+        self._answer: Any = getattr(channel, "answer", None)
         self._janitor = Janitor(channel)
         self._loop = LoopThread()
 
@@ -163,7 +164,9 @@ class ModelHost:
             runtime.is_blocking = False
         if self._is_decoupled:
             self._finish_decoupled(requests, box[0])
-        else:
+            return
+        metrics.flush(self.channel)
+        if self._answer is None or not self._answer(requests, box, InferenceResponse):
             self._finish(batch, requests, box)
 
     def make_sender(self, key: int) -> InferenceResponseSender:
