@@ -340,7 +340,7 @@ def main() -> None:
             "unload s",
         )
         for backend in ("identity", "python"):
-            cycles(backend, 100 // part, 200)
+            cycles(backend, 400 // part, 200)  # after 100 the slope is still that of warming up
     if wants("many"):
         head("models", "start s", "index with scan ms, best", "worst", "end s")
         many(1000 // part)
