@@ -80,6 +80,7 @@ bool Encoder::Read(PyObject* requests, PyObject* responses, PyObject* response_t
   const Rows rows = PyList_Size(responses) > 1 ? Rows::kAfterFirst : Rows::kNone;
   bool is_read = ReadAll(requests, responses, rows, draft);
   if (!is_read && rows == Rows::kAfterFirst) {
+    PyErr_Clear();
     is_read = ReadAll(requests, responses, Rows::kNone, draft);
   }
   PyErr_Clear();
