@@ -84,7 +84,6 @@ void WorkerAsks::Close() {
     worker = worker_;
     inner.swap(inner_);
     unsent_.clear();
-    sent_ = 0;
   }
   for (auto& [number, responder] : inner) responder->Cancel();
   if (services_ != nullptr) services_->CloseWorker(worker);
@@ -224,7 +223,7 @@ void WorkerAsks::Send(Frame frame, uint64_t number, const std::string& payload) 
   header.Put(static_cast<uint32_t>(payload.size())).Put(static_cast<uint32_t>(frame)).Put(number);
   {
     MutexLock lock(&mu_);
-    if (socket_ < 0 || unsent_.size() - sent_ > kMostUnsent) return;
+    if (socket_ < 0 || unsent_.size() > kMostUnsent) return;
     unsent_.append(header.bytes()).append(payload);
   }
   Flush();
@@ -232,17 +231,10 @@ void WorkerAsks::Send(Frame frame, uint64_t number, const std::string& payload) 
 
 void WorkerAsks::Flush() {
   MutexLock lock(&mu_);
-  while (sent_ < unsent_.size() && socket_ >= 0) {
-    const ssize_t sent =
-        send(socket_, unsent_.data() + sent_, unsent_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (!unsent_.empty() && socket_ >= 0) {
+    const ssize_t sent = send(socket_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent <= 0) break;
-    sent_ += static_cast<size_t>(sent);
-  }
-  // What was sent goes when it is half of it: else a worker that reads slowly would have the rest
-  // moved for every piece.
-  if (sent_ >= unsent_.size() - sent_) {
-    unsent_.erase(0, sent_);
-    sent_ = 0;
+    unsent_.erase(0, static_cast<size_t>(sent));
   }
   if (unsent_.empty() || socket_ < 0 || is_flush_due_) return;
   is_flush_due_ = true;

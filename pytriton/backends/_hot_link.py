@@ -44,7 +44,14 @@ class HotLink(Link):
         super().__init__(port, results, port, main)
         self._port = port
         # Called without a function of Python in between.
-        for name in ("receive", "answer", "end_batch", "return_inputs", "is_logged"):
+        for name in (
+            "receive",
+            "make_requests",
+            "answer",
+            "end_batch",
+            "return_inputs",
+            "is_logged",
+        ):
             setattr(self, name, getattr(port, name))
 
     def set_names(self, inputs: List[str], outputs: List[str]) -> None:

@@ -241,6 +241,17 @@ class Link:
         self._began = time.perf_counter_ns()
         return batch
 
+    def make_requests(self, batch: List[Any], host: Any, classes: Tuple[Any, ...]) -> List[Any]:
+        """What a model is given for a batch.
+
+        Args:
+            batch: of RawRequest.
+            host: the second argument of each request.
+            classes: of requests, of tensors, of arrays; data types by number.
+        """
+        make = classes[0]
+        return [make(raw, host) for raw in batch]
+
     def answer(self, requests: List[Any], box: List[Any], response_type: type) -> bool:
         """Answers the batch by what the model has returned, if that is nothing special.
 

@@ -64,8 +64,7 @@ class Results:
         os.set_inheritable(self._fd, False)
         self.base = address_of(self._memory)
         self.size = size
-        self._arena: Optional[Arena] = None
-        self._wants_arena = False
+        self.arena: Optional[Arena] = None  # where a model with large results makes its arrays
         self._has_tried = False
         self._bytes = memoryview(self._memory)
         self._used = 0
@@ -161,24 +160,18 @@ class Results:
         return None
 
     def copy(self, data: Any) -> Tuple[int, int]:
-        """As `put`, for a result that might have been born in the arena."""
-        self._wants_arena = True
-        return self.put(data)
-
-    @property
-    def arena(self) -> Optional[Arena]:
-        """Where a model with large results makes its arrays; None: nowhere."""
-        if self._wants_arena and not self._has_tried:
+        """As `put`, for a result that might have been born in the arena, which there is now."""
+        if not self._has_tried:
             self._has_tried = True
             words = ctypes.addressof(ctypes.c_char.from_buffer(self._words))
             half = self.size // 2
             with contextlib.suppress(AttributeError, ImportError, OSError):  # results are copied
-                self._arena = Arena(self._fd, self.base, half, self.size, words, SLOTS)
-        return self._arena
+                self.arena = Arena(self._fd, self.base, half, self.size, words, SLOTS)
+        return self.put(data)
 
     def send_born(self, address: int, size: int) -> Optional[int]:
         """The slot of an array that was born in the arena, which is sent from there."""
-        return None if self._arena is None else self._arena.send(address, size)
+        return None if self.arena is None else self.arena.send(address, size)
 
     def settle(self, slot: int, address: int, size: int, is_sealed: bool) -> Tuple[int, int]:
         """Slot and offset of what is sent for bytes that `send_born` was called for.
@@ -186,7 +179,7 @@ class Results:
         To be called when no reference is left but those of the model, which may write to the bytes
         as long as it has any, if they aren't sealed: then a copy is sent.
         """
-        arena = self._arena
+        arena = self.arena
         assert arena is not None
         offset = address - self.base
         if is_sealed or not arena.is_held(slot):
@@ -197,8 +190,8 @@ class Results:
 
     def trim(self) -> None:
         """Gives the memory of free pieces back to the system."""
-        if self._arena is not None:
-            self._arena.trim()
+        if self.arena is not None:
+            self.arena.trim()
         with self._lock:
             if not self._untrimmed:
                 return
@@ -213,4 +206,4 @@ class Results:
     @property
     def needs_trim(self) -> bool:
         """Whether something was used since the last time."""
-        return self._untrimmed or (self._arena is not None and self._arena.needs_trim)
+        return self._untrimmed or (self.arena is not None and self.arena.needs_trim)

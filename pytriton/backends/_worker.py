@@ -14,35 +14,23 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 _SOCKET = 3
 _IDLE_SECONDS = 2.0
 _BATCH = 1  # as in _messages.py, which is imported later
-_UTILS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python")
 
 
 def _ignore(number: int, frame: Any) -> None:
     pass
 
 
-def bind_to(parent: int) -> Callable[[int], None]:
-    """Makes this process end with its parent (the server or a template), and only with it.
-
-    Returns:
-        What does the same in a fork of this process, given the parent of that.
-    """
+def bind_to(parent: int) -> None:
+    """Makes this process end with its parent (the server or a template), and only with it."""
     import ctypes
     import signal
 
     # Handlers that do nothing, as programs that a model starts would go on to ignore these signals.
     signal.signal(signal.SIGINT, _ignore)
     signal.signal(signal.SIGTERM, _ignore)
-    prctl = ctypes.CDLL(None).prctl
-    kill = int(signal.SIGKILL)
-
-    def end_with(parent: int) -> None:
-        prctl(1, kill, 0, 0, 0)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            os._exit(0)
-
-    end_with(parent)
-    return end_with
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def _receive(connection: Any) -> List[int]:
@@ -62,7 +50,6 @@ def _receive(connection: Any) -> List[int]:
 
 def import_parts() -> None:
     """Makes this directory the package `pytriton_worker`, whatever interpreter runs it."""
-    import atexit  # noqa: F401  (imported here once, for all that are forked)
     import types
 
     package = types.ModuleType("pytriton_worker")
@@ -176,7 +163,8 @@ class Worker:
         except BaseException as error:
             failure = _text_of(error)
             self._end_fork(error)
-        self._end_fork(None)
+        if self._is_fork:
+            self._end_fork(None)
         if arena is not None:
             arena.end(before)
         self._executing.batch = None
@@ -242,7 +230,7 @@ class Worker:
             version_dir=texts[4],
             model_file=texts[5],
             is_backend_model=texts[6] == "1",
-            utils_dir=_UTILS,
+            utils_dir=os.path.join(os.path.dirname(os.path.abspath(__file__)), "python"),
             decoupled=texts[7] == "1",
         )
 
@@ -312,18 +300,19 @@ def _open(connection: Any) -> Tuple[Any, Any, Any]:
     return ring, link, results
 
 
-def run(connection: Any, executing: Any) -> None:
-    """Runs until the server wants no more.
+def run() -> None:
+    """Runs until the server wants no more. REQUIRES: what is above was called."""
+    import socket
+    import threading
 
-    Args:
-        connection: the socket to the server.
-        executing: what `mark_output` returned.
-    """
-    import _thread
+    connection = socket.socket(fileno=_SOCKET)
+    connection.set_inheritable(False)
+    from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
 
+    executing = mark_output()
     ring, link, results = _open(connection)
-    # Without an object of `threading`: those are the model's, and making one costs more.
-    _thread.start_new_thread(link.listen, (connection,))
+    listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
+    listener.start()
     sys.argv = [""]
     Worker(link, results, executing).run(ring)
     sys.stdout.flush()
@@ -331,23 +320,12 @@ def run(connection: Any, executing: Any) -> None:
     os._exit(0)  # no thread of the model's keeps the process
 
 
-def open_socket() -> Any:
-    """The socket to the server."""
-    import socket
-
-    connection = socket.socket(fileno=_SOCKET)
-    connection.set_inheritable(False)
-    return connection
-
-
 def main() -> None:
     """Runs as a worker that was started by the server."""
     bind_to(int(sys.argv[1]))
     import_parts()
     hide_directory()
-    from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
-
-    run(open_socket(), mark_output())
+    run()
 
 
 if __name__ == "__main__":

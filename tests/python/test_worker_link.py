@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import threading
@@ -25,6 +26,9 @@ from python.worker_kit import (
 )
 from pytriton.backends import _messages as messages
 from pytriton.backends import _native
+from pytriton.backends._hot_link import HotLink
+from pytriton.backends.python.host import _CLASSES
+from pytriton.backends.python.request import ServedRequest
 
 
 @pytest.fixture(params=KINDS)
@@ -83,6 +87,59 @@ def test_a_batch_is_read_as_the_decoder_in_python_reads_it(side: Side, name: str
     assert [type(one).__name__ for one in requests] == ["RawRequest"] * len(requests)
     for one in requests:
         assert not any(memoryview(raw[3]).readonly for raw in one.inputs)
+
+
+def text_tensor(elements: list[bytes]) -> bytes:
+    data = b"".join(struct.pack("<I", len(one)) + one for one in elements)
+    head = messages._TENSOR.pack(1, 13, 1, 0, 0, 0, 0, len(data))
+    return head + struct.pack("<q", len(elements)) + data
+
+
+def bfloat_tensor() -> bytes:
+    return messages._TENSOR.pack(1, 14, 1, 0, 0, 0, 0, 4) + struct.pack("<q", 2) + b"abcd"
+
+
+SEEN = {
+    **REQUESTS,
+    "text": [request(1, [tensor(0, SMALL), text_tensor([b"a", b"longer"])])],
+    "bfloat16": [request(1, [tensor(0, SMALL), bfloat_tensor()])],
+}
+
+
+def seen(tensor_seen) -> tuple:
+    try:
+        array = tensor_seen.as_numpy()
+    except Exception as error:
+        return tensor_seen.name(), type(error)
+    assert array is tensor_seen.as_numpy()
+    flags = array.flags.writeable, array.flags.c_contiguous
+    return tensor_seen.name(), tensor_seen.shape(), array.dtype, array.tolist(), flags, array.shape
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_model_sees_its_requests_as_in_python(side: Side, name: str):
+    twin = Side("twin")
+    found = []
+    for one in (side, twin):
+        one.put(messages.BATCH, batch(3, SEEN[name]) + b"\0" * 8)
+        _, raws = one.link.receive(1)
+        requests = one.link.make_requests(raws, "host", _CLASSES)
+        assert [type(each) for each in requests] == [ServedRequest] * len(raws)
+        assert [each._raw for each in requests] == raws
+        facts = [(each._host, each._sender, each._release) for each in requests]
+        names = [sorted(each.requested_output_names()) for each in requests]
+        assert all(each.inputs() is each.inputs() for each in requests)
+        found.append((facts, names, [list(map(seen, each.inputs())) for each in requests]))
+    assert found[0] == found[1]
+
+
+def test_what_is_no_request_is_refused(side: Side):
+    for junk in ([5], [()], [("k", "i", ((1, 2),))], [("k", "i", (("X", 11, (3,), b"ab"),))]):
+        if isinstance(side.link, HotLink):
+            made = None
+            with contextlib.suppress(Exception):
+                made = side.link.make_requests(junk, "host", _CLASSES)
+            assert made is None or made[0].inputs()[0]._array is None
 
 
 def test_rows_are_read(side: Side):

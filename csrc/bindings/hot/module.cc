@@ -98,7 +98,10 @@ PyObject* New(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
   Loans* const loans = parts.loans.get();
   parts.decoder = std::make_unique<Decoder>(std::move(given.parts), self.get(), loans);
   parts.encoder = std::make_unique<Encoder>(loans, PyRef::Borrow(given.results));
-  if (!parts.decoder->Prepare() || !parts.encoder->Prepare()) return nullptr;
+  parts.requests = std::make_unique<Requests>();
+  if (!parts.decoder->Prepare() || !parts.encoder->Prepare() || !parts.requests->Prepare()) {
+    return nullptr;
+  }
   reinterpret_cast<PortObject*>(self.get())->port = new (std::nothrow) Port(std::move(parts));
   return PortOf(self.get()) != nullptr ? self.Release() : PyErr_NoMemory();
 }
@@ -164,6 +167,16 @@ PyObject* SetNames(PyObject* self, PyObject* args) {
   PortOf(self)->decoder().SetNames(PyRef::Borrow(inputs), PyRef::Borrow(outputs));
   PortOf(self)->encoder().SetNames(PyRef::Borrow(places));
   return None();
+}
+
+PyObject* MakeRequests(PyObject* self, PyObject* args) {
+  PyObject* batch = nullptr;
+  Requests::Classes classes;
+  if (!PyArg_ParseTuple(args, "O!O(OOOO!)", &PyList_Type, &batch, &classes.host, &classes.request,
+                        &classes.tensor, &classes.array, &PyDict_Type, &classes.dtypes)) {
+    return nullptr;
+  }
+  return PortOf(self)->requests().Make(batch, classes).Release();
 }
 
 PyObject* Answer(PyObject* self, PyObject* args) {
@@ -264,6 +277,7 @@ PyMethodDef methods[] = {
     {"is_cancelled", &IsCancelled, METH_O, "is_cancelled(slot): see Ring.is_cancelled"},
     {"is_logged", &IsLogged, METH_O, "is_logged(level): see Ring.is_logged"},
     {"set_names", &SetNames, METH_VARARGS, "set_names(inputs, outputs, places of outputs)"},
+    {"make_requests", &MakeRequests, METH_VARARGS, "make_requests(batch, host, classes): see Link"},
     {"answer", &Answer, METH_VARARGS, "answer(requests, box, response type): see Link.answer"},
     {"keep", &Keep, METH_VARARGS, "keep(payload, lent): whether it goes with the batch's end"},
     {"end_batch", &EndBatch, METH_O, "end_batch(failure): see Link.end_batch"},

@@ -16,6 +16,7 @@
 #include "bindings/hot/decoder.h"
 #include "bindings/hot/encoder.h"
 #include "bindings/hot/loans.h"
+#include "bindings/hot/requests.h"
 #include "bindings/hot/ring.h"
 #include "bindings/py_ref.h"
 
@@ -30,6 +31,7 @@ class Port {
     std::unique_ptr<Loans> loans;
     std::unique_ptr<Decoder> decoder;
     std::unique_ptr<Encoder> encoder;
+    std::unique_ptr<Requests> requests;
   };
   explicit Port(Parts parts);
 
@@ -37,6 +39,7 @@ class Port {
   Loans& loans() { return *parts_.loans; }
   Decoder& decoder() { return *parts_.decoder; }
   Encoder& encoder() { return *parts_.encoder; }
+  const Requests& requests() const { return *parts_.requests; }
   PyObject* memory() const { return parts_.memory.get(); }
   bool is_executing() const { return is_executing_; }
 

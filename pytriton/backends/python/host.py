@@ -9,10 +9,13 @@ import json
 import traceback
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
+import numpy as np
+
 from .._channel import Channel, HostError, RawAnswer, RawRequest, WorkerSetup
 from . import metrics
 from . import runtime as runtime_module
 from .coroutines import LoopThread, is_awaitable
+from .datatypes import DTYPE_OF_CODE
 from .errors import describe, type_text
 from .importing import import_model
 from .janitor import Janitor
@@ -21,11 +24,13 @@ from .request import RELEASE_RESCHEDULE, ServedRequest
 from .response import InferenceResponse, wire_error
 from .runtime import Runtime
 from .sender import InferenceResponseSender, close_unfinished
+from .tensor import Tensor
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _ERROR = 2  # Logger.ERROR
+_CLASSES = (ServedRequest, Tensor, np.ndarray, DTYPE_OF_CODE)
 _INTERNAL = 1  # TritonError.INTERNAL
 
 
@@ -47,6 +52,8 @@ class ModelHost:
         self._execute: Any = None
         self._is_ready: Any = None
         self._is_decoupled = setup.decoupled
+        # Where a channel can do it faster than what is below.
+        self._make_requests: Any = getattr(channel, "make_requests", None)
         self._answer: Any = getattr(channel, "answer", None)
         self._janitor = Janitor(channel)
         self._loop = LoopThread()
@@ -145,7 +152,10 @@ class ModelHost:
             raise HostError(
                 f"Python model {self._setup.model_file} does not implement `execute` method."
             )
-        requests = [ServedRequest(raw, self) for raw in batch]
+        if self._make_requests is not None:
+            requests = self._make_requests(batch, self, _CLASSES)
+        else:
+            requests = [ServedRequest(raw, self) for raw in batch]
         runtime = self.runtime
         runtime.is_blocking = not self._is_decoupled
         try:
