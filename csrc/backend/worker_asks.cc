@@ -84,6 +84,7 @@ void WorkerAsks::Close() {
     worker = worker_;
     inner.swap(inner_);
     unsent_.clear();
+    sent_ = 0;
   }
   for (auto& [number, responder] : inner) responder->Cancel();
   if (services_ != nullptr) services_->CloseWorker(worker);
@@ -223,7 +224,7 @@ void WorkerAsks::Send(Frame frame, uint64_t number, const std::string& payload) 
   header.Put(static_cast<uint32_t>(payload.size())).Put(static_cast<uint32_t>(frame)).Put(number);
   {
     MutexLock lock(&mu_);
-    if (socket_ < 0 || unsent_.size() > kMostUnsent) return;
+    if (socket_ < 0 || unsent_.size() - sent_ > kMostUnsent) return;
     unsent_.append(header.bytes()).append(payload);
   }
   Flush();
@@ -231,10 +232,17 @@ void WorkerAsks::Send(Frame frame, uint64_t number, const std::string& payload) 
 
 void WorkerAsks::Flush() {
   MutexLock lock(&mu_);
-  while (!unsent_.empty() && socket_ >= 0) {
-    const ssize_t sent = send(socket_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent_ < unsent_.size() && socket_ >= 0) {
+    const ssize_t sent =
+        send(socket_, unsent_.data() + sent_, unsent_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent <= 0) break;
-    unsent_.erase(0, static_cast<size_t>(sent));
+    sent_ += static_cast<size_t>(sent);
+  }
+  // What was sent goes when it is half of it: else a worker that reads slowly would have the rest
+  // moved for every piece.
+  if (sent_ >= unsent_.size() - sent_) {
+    unsent_.erase(0, sent_);
+    sent_ = 0;
   }
   if (unsent_.empty() || socket_ < 0 || is_flush_due_) return;
   is_flush_due_ = true;

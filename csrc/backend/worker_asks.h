@@ -58,6 +58,7 @@ class WorkerAsks : public std::enable_shared_from_this<WorkerAsks> {
   uint64_t worker_ GUARDED_BY(mu_) = 0;
   int socket_ GUARDED_BY(mu_) = -1;
   std::string unsent_ GUARDED_BY(mu_);
+  size_t sent_ GUARDED_BY(mu_) = 0;  // of unsent_, from its beginning
   bool is_flush_due_ GUARDED_BY(mu_) = false;
   std::unordered_map<uint64_t, RefPtr<Responder>> inner_ GUARDED_BY(mu_);
 };

@@ -10,6 +10,7 @@
 #include <deque>
 
 #include "backend/batch_cost.h"
+#include "backend/worker_tempo.h"
 #include "base/clock.h"
 #include "infer/backend.h"
 
@@ -17,6 +18,11 @@ namespace pt::backend {
 
 class WorkerRecords {
  public:
+  // What a batch and what a request is expected to take until one has ended.
+  void Expect(Duration batch, Duration request) {
+    batch_time_ = batch;
+    request_time_ = request;
+  }
   // A batch with this number is about to go to the worker. Numbers ascend. One that is handed over
   // is counted here, else by the executor.
   void Begin(uint32_t sequence, Batch* batch, bool is_handed_over, TimePoint now);
@@ -45,8 +51,8 @@ class WorkerRecords {
 
   std::deque<Running> running_;
   TimePoint last_end_;
-  Duration batch_time_ = std::chrono::milliseconds(1);
-  Duration request_time_ = std::chrono::milliseconds(1);
+  Duration batch_time_ = WorkerTempo::kUnknown;
+  Duration request_time_ = WorkerTempo::kUnknown;
   BatchCost cost_;
 };
 

@@ -131,6 +131,7 @@ class ModelLoad {
   // Decides what is to be loaded and copies it.
   Status Prepare() {
     PT_ASSIGN_OR_RETURN(const ConfigDocument found, ReadConfig(dir_));
+    PT_RETURN_IF_ERROR(CheckConfigStays(found));
     PT_RETURN_IF_ERROR(Select(found.version_policy()));
     config_json_ = found.ToJson();
     VersionsServed served;
@@ -147,6 +148,17 @@ class ModelLoad {
     if (!document.ok()) return WithRealPaths(document.status(), files_->dir(), dir_);
     document_ = std::move(document).value();
     return {};
+  }
+
+  // Whoever only watches can't know that a model is meant to go on with what can be found out
+  // about it: more likely its configuration is being replaced, or was deleted by mistake.
+  Status CheckConfigStays(const ConfigDocument& found) const {
+    const bool had_one = before_ != nullptr && before_->document && !before_->is_uploaded &&
+                         !before_->document->source().empty();
+    if (!source_.settled || !had_one || !found.source().empty()) return {};
+    return InvalidArgument("configuration " + before_->document->source() + " of model '" + name_ +
+                           "' is gone: put it back, or take the model's directory away and back "
+                           "to serve it without one");
   }
 
   // Nothing but instance groups and the version policy differs from what serves.

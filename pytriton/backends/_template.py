@@ -9,10 +9,11 @@ Commands come over the socket that is descriptor 3 (csrc/backend/worker_template
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import sys
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 _SOCKET = 3
 _FORK, _REAP = 1, 2
@@ -51,24 +52,112 @@ def _import_all() -> List[Tuple[str, int, int]]:
     return [_mark_of(path) for path in paths]
 
 
-class _CommandLine:
-    """The arguments of this process in its memory, where /proc shows them from."""
+class _Quiet:
+    """Forks of this process, without what `threading` does in a child.
+
+    It puts locks and lists right that other threads may have left behind. A template has none, and
+    the child's only thread is the one that was there: it would but touch a hundred pages, each of
+    which is copied then. For forks that a model makes it works as ever.
+    """
 
     def __init__(self) -> None:
+        self._is_forking = False
+
+    def import_threading(self) -> None:
+        """To be called before anybody has imported it; else nothing is left out."""
+        if "threading" in sys.modules:
+            return
+        register: Any = os.register_at_fork
+
+        def register_hooks(**hooks: Any) -> None:
+            hook = hooks.get("after_in_child")
+
+            def unless_ours() -> None:
+                if hook is not None and not self._is_forking:
+                    hook()
+
+            if hook is not None:
+                hooks["after_in_child"] = unless_ours
+            register(**hooks)
+
+        os.register_at_fork = register_hooks
+        try:
+            import threading  # noqa: F401
+        finally:
+            os.register_at_fork = register
+
+    def fork(self) -> int:
+        """As `os.fork`; -1 if the system refuses."""
+        self._is_forking = True
+        try:
+            return os.fork() if sys.version_info < (3, 12) else self._fork_silently()
+        except OSError:
+            return _REFUSED
+        finally:
+            self._is_forking = False
+
+    @staticmethod
+    def _fork_silently() -> int:
+        import warnings
+
+        with warnings.catch_warnings():
+            # Threads of numpy's libraries are no reason to warn: they know of forks.
+            warnings.simplefilter("ignore")
+            return os.fork()
+
+
+class _Birth:
+    """What makes a fork of this process a worker, prepared: what a fork touches is copied.
+
+    Args:
+        end_with: what `bind_to` of `_worker` returned.
+    """
+
+    def __init__(self, end_with: Any) -> None:
+        import ctypes
+        import threading
+
+        self._end_with = end_with
+        # Python sets the number for the system only where it makes a thread.
+        self._name_thread: Any = getattr(threading.main_thread(), "_set_native_id", None)
+        self._template = os.getpid()
+        self._memmove: Any = ctypes.memmove
         with open("/proc/self/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
+        # The arguments of this process in its memory, where /proc shows them from.
         self._begin, end = int(fields[45]), int(fields[46])
         self._size = end - self._begin
-
-    def name_worker(self) -> None:
-        """Shows the program of a worker."""
-        import ctypes
-
-        if self._begin == 0:
-            return
-        text = ctypes.string_at(self._begin, self._size)
+        text = ctypes.string_at(self._begin, self._size) if self._begin else b""
         text = text.replace(b"/_template.py\0", b"/_worker.py\0", 1)
-        ctypes.memmove(self._begin, text.ljust(self._size, b"\0"), self._size)
+        self._arguments = text.ljust(self._size, b"\0")
+        # numpy's own generator, or all workers would draw the same numbers.
+        self._seed: Any = None
+        if "numpy.random" in sys.modules:
+            self._seed = sys.modules["numpy.random"].seed
+
+    def become_worker(self, descriptors: List[int], directory: bytes) -> None:
+        """Makes this child what a freshly started worker is.
+
+        Args:
+            descriptors: the socket to the server and the pipe for output.
+            directory: where it runs.
+        """
+        connection, output = descriptors
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.dup2(connection, _SOCKET, False)
+        os.close(connection)
+        os.close(output)
+        os.setpgid(0, 0)
+        self._end_with(self._template)
+        with contextlib.suppress(OSError):  # it has gone
+            os.chdir(directory)
+        if self._name_thread is not None:
+            self._name_thread()
+        if self._seed is not None:
+            self._seed()
+        if self._begin:
+            self._memmove(self._begin, self._arguments, self._size)
 
 
 def _receive(connection: Any) -> Tuple[int, int, List[int]]:
@@ -96,27 +185,20 @@ def _reap(pid: int) -> int:
     return status if found == pid else _REFUSED
 
 
-def _fork() -> int:
-    import warnings
-
-    with warnings.catch_warnings():
-        # Threads of numpy's libraries are no reason to warn: they know of forks.
-        warnings.simplefilter("ignore")
-        try:
-            return os.fork()
-        except OSError:
-            return _REFUSED
-
-
-def _serve(connection: Any) -> Tuple[List[int], str]:
-    """Obeys. Returns in a child: its descriptors (socket, output) and its directory."""
+def _serve(connection: Any, quiet: _Quiet, end_with: Any) -> None:
+    """Obeys. Runs a worker in each child, and returns in none: what this knows is not freed."""
     import gc
     import socket
 
     known = _import_all()
     import _worker
+    from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
 
     _worker.hide_directory()
+    run = _worker.run
+    del sys.modules["_worker"]  # a model may have one of that name
+    executing = mark_output()
+    birth = _Birth(end_with)
     gc.collect()
     gc.freeze()  # nothing here is garbage: its pages stay shared
     connection.sendall(b"H")
@@ -126,57 +208,29 @@ def _serve(connection: Any) -> Tuple[List[int], str]:
             answer = _reap(number)
         else:
             directory = connection.recv(number, socket.MSG_WAITALL) if number else b""
-            answer = _fork() if _is_same(known) and len(descriptors) == 2 else _REFUSED
+            answer = quiet.fork() if _is_same(known) and len(descriptors) == 2 else _REFUSED
             if answer == 0:
-                return descriptors, os.fsdecode(directory)
+                birth.become_worker(descriptors, directory)
+                run(connection, executing)  # whose number is the worker's socket from here on
             for descriptor in descriptors:
                 os.close(descriptor)
         connection.sendall(_ANSWER.pack(answer))
 
 
-def _become_worker(template: int, descriptors: List[int], directory: str) -> None:
-    """Makes this child what a freshly started worker is."""
-    import contextlib
-
-    import _worker
-
-    for source, target in zip((descriptors[1], descriptors[1], descriptors[0]), (1, 2, _SOCKET)):
-        os.dup2(source, target)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        setattr(sys, name, os.fdopen(descriptor, "w", encoding="utf-8", closefd=False))
-    os.setpgid(0, 0)
-    _worker.bind_to(template)
-    with contextlib.suppress(OSError):
-        os.chdir(directory)
-    numpy: Optional[Any] = sys.modules.get("numpy")
-    if "numpy.random" in sys.modules and numpy is not None:
-        numpy.random.seed()  # or all workers would draw the same numbers
-
-
 def main() -> None:
     """Runs until the server ends; children run as workers."""
-    import socket
-
+    quiet = _Quiet()
+    quiet.import_threading()
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import _worker
 
-    _worker.bind_to(int(sys.argv[1]))
+    end_with = _worker.bind_to(int(sys.argv[1]))
+    connection = _worker.open_socket()
     null = os.open(os.devnull, os.O_WRONLY)
     for target in (1, 2):
         os.dup2(null, target)
     os.close(null)
-    connection = socket.socket(fileno=_SOCKET)
-    connection.set_inheritable(False)
-    line = _CommandLine()
-    template = os.getpid()
-    descriptors, directory = _serve(connection)
-    connection.detach()  # its number is the worker's from here on
-    _become_worker(template, descriptors, directory)
-    line.name_worker()
-    del sys.modules["_worker"]  # a model may have one of that name
-    _worker.run()
+    _serve(connection, quiet, end_with)
 
 
 if __name__ == "__main__":

@@ -14,23 +14,35 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 _SOCKET = 3
 _IDLE_SECONDS = 2.0
 _BATCH = 1  # as in _messages.py, which is imported later
+_UTILS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python")
 
 
 def _ignore(number: int, frame: Any) -> None:
     pass
 
 
-def bind_to(parent: int) -> None:
-    """Makes this process end with its parent (the server or a template), and only with it."""
+def bind_to(parent: int) -> Callable[[int], None]:
+    """Makes this process end with its parent (the server or a template), and only with it.
+
+    Returns:
+        What does the same in a fork of this process, given the parent of that.
+    """
     import ctypes
     import signal
 
     # Handlers that do nothing, as programs that a model starts would go on to ignore these signals.
     signal.signal(signal.SIGINT, _ignore)
     signal.signal(signal.SIGTERM, _ignore)
-    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(0)
+    prctl = ctypes.CDLL(None).prctl
+    kill = int(signal.SIGKILL)
+
+    def end_with(parent: int) -> None:
+        prctl(1, kill, 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(0)
+
+    end_with(parent)
+    return end_with
 
 
 def _receive(connection: Any) -> List[int]:
@@ -50,6 +62,7 @@ def _receive(connection: Any) -> List[int]:
 
 def import_parts() -> None:
     """Makes this directory the package `pytriton_worker`, whatever interpreter runs it."""
+    import atexit  # noqa: F401  (imported here once, for all that are forked)
     import types
 
     package = types.ModuleType("pytriton_worker")
@@ -230,7 +243,7 @@ class Worker:
             version_dir=texts[4],
             model_file=texts[5],
             is_backend_model=texts[6] == "1",
-            utils_dir=os.path.join(os.path.dirname(os.path.abspath(__file__)), "python"),
+            utils_dir=_UTILS,
             decoupled=texts[7] == "1",
         )
 
@@ -300,19 +313,18 @@ def _open(connection: Any) -> Tuple[Any, Any, Any]:
     return ring, link, results
 
 
-def run() -> None:
-    """Runs until the server wants no more. REQUIRES: what is above was called."""
-    import socket
-    import threading
+def run(connection: Any, executing: Any) -> None:
+    """Runs until the server wants no more.
 
-    connection = socket.socket(fileno=_SOCKET)
-    connection.set_inheritable(False)
-    from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
+    Args:
+        connection: the socket to the server.
+        executing: what `mark_output` returned.
+    """
+    import _thread
 
-    executing = mark_output()
     ring, link, results = _open(connection)
-    listener = threading.Thread(target=link.listen, args=(connection,), daemon=True)
-    listener.start()
+    # Without an object of `threading`: those are the model's, and making one costs more.
+    _thread.start_new_thread(link.listen, (connection,))
     sys.argv = [""]
     Worker(link, results, executing).run(ring)
     sys.stdout.flush()
@@ -320,12 +332,23 @@ def run() -> None:
     os._exit(0)  # no thread of the model's keeps the process
 
 
+def open_socket() -> Any:
+    """The socket to the server."""
+    import socket
+
+    connection = socket.socket(fileno=_SOCKET)
+    connection.set_inheritable(False)
+    return connection
+
+
 def main() -> None:
     """Runs as a worker that was started by the server."""
     bind_to(int(sys.argv[1]))
     import_parts()
     hide_directory()
-    run()
+    from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
+
+    run(open_socket(), mark_output())
 
 
 if __name__ == "__main__":

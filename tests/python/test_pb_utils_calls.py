@@ -48,6 +48,8 @@ def request(**fields):
         ({"correlation_id": None}, TypeError, "correlation_id"),
         ({"correlation_id": 1.5}, pb_utils.TritonModelException, "must be integer or string"),
         ({"correlation_id": -1}, RuntimeError, "correlation id"),
+        ({"flags": -1}, TypeError, "flags"),
+        ({"timeout": -1}, TypeError, "timeout"),
         ({"parameters": {1: 2}}, pb_utils.TritonModelException, "keys to have type str, found"),
         ({"parameters": {"a": 1.5}}, pb_utils.TritonModelException, "type bool/int/str, found"),
         ({"parameters": []}, pb_utils.TritonModelException, "got <class 'list'>"),

@@ -54,8 +54,10 @@ def from_wire(code, shape, data):
     return tensors.from_wire("X", code, shape, data)
 
 
-def test_has_every_name_that_models_probe_for():
-    assert [name for name in NAMES if not hasattr(pb_utils, name)] == []
+def test_has_exactly_the_names_that_models_probe_for():
+    public = {name for name in dir(pb_utils) if not name.startswith("_")}
+    assert public == set(NAMES)
+    assert pb_utils.Logger.LogLevel.ERROR is pb_utils.Logger.ERROR
 
 
 def test_sources_parse_with_python_3_8():
@@ -125,6 +127,9 @@ def test_numbers_of_types():
     assert [
         pb_utils.numpy_to_triton_type(pb_utils.triton_to_numpy_type(i)) for i in range(1, 14)
     ] == [*range(1, 14)]
+    unknown = (None, "no type", np.complex64, np.dtype(">f4"), np.dtype("U3"))
+    assert [pb_utils.numpy_to_triton_type(one) for one in unknown] == [None] * 5
+    assert [pb_utils.triton_to_numpy_type(one) for one in (0, 14, 15)] == [None] * 3
     assert pb_utils.triton_string_to_numpy("TYPE_STRING") is np.object_
     for name in ("TYPE_BF16", "x"):
         with pytest.raises(KeyError):

@@ -68,22 +68,22 @@ def triton_string_to_numpy(triton_type_string: str) -> Any:
 def triton_to_numpy_type(data_type: int) -> Any:
     """The numpy type of Triton's data type number (1 bool ... 12 float64, 13 BYTES).
 
-    Raises:
-        KeyError: numpy has no such type, or the number is unknown.
+    None: numpy has no such type, or the number is unknown.
     """
-    return _NUMPY_OF_NUMBER[data_type]
+    return _NUMPY_OF_NUMBER.get(data_type)
 
 
-def numpy_to_triton_type(data_type: Any) -> int:
-    """Triton's number of a numpy dtype or type.
-
-    Raises:
-        KeyError: Triton has no such type.
-    """
-    dtype = np.dtype(data_type)
+def numpy_to_triton_type(data_type: Any) -> Optional[int]:
+    """Triton's number of a numpy dtype or type; None: Triton has no such type."""
+    if data_type is None:
+        return None
+    try:
+        dtype = np.dtype(data_type)
+    except TypeError:
+        return None
     if dtype.kind in "OSV":
         return BYTES
-    return CODE_OF_DTYPE[dtype]
+    return CODE_OF_DTYPE.get(dtype)
 
 
 def _element_bytes(element: Any) -> bytes:

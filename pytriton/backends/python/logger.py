@@ -75,3 +75,6 @@ class Logger:
     def log_verbose(message: str) -> None:
         """Writes what only a verbose log shows."""
         _write(3, message, 2)
+
+
+Logger.LogLevel = LogLevel  # type: ignore[attr-defined]

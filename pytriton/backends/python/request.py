@@ -23,6 +23,8 @@ def _check_types(arguments: Sequence[Any]) -> None:
     for name, value, expected in arguments:
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             raise TypeError(f"expected {expected.__name__} for {name}, got {type(value)}")
+        if name in ("flags", "timeout") and value < 0:
+            raise TypeError(f"expected a number of at least 0 for {name}, got {value}")
 
 
 def _list_of(values: Any, name: str) -> List[Any]:
@@ -224,7 +226,7 @@ class InferenceRequest:
 def _check_correlation_id(correlation_id: Any) -> Union[int, str]:
     if correlation_id is None:
         raise TypeError("expected int or str for correlation_id, got None")
-    if isinstance(correlation_id, bool) or not isinstance(correlation_id, (int, str)):
+    if not isinstance(correlation_id, (int, str)):
         raise TritonModelException("Correlation ID must be integer or string")
     if isinstance(correlation_id, int) and not 0 <= correlation_id < 1 << 64:
         raise RuntimeError(

@@ -138,7 +138,7 @@ class Tensor:
             result._array = array
         return result
 
-    def __dlpack__(self, *, stream: Any = None, **_: Any) -> Any:
+    def __dlpack__(self, stream: Any = None, **_: Any) -> Any:
         if self._code == _BYTES:
             raise TritonModelException("DLPack does not have support for string tensors.")
         if self._code == _BF16:

@@ -52,6 +52,21 @@ TEST_F(ModelLoadTest, TouchesOnlyTheVersionsThatChanged) {
   EXPECT_EQ(log_.count("load m:3"), 1);
 }
 
+TEST_F(ModelLoadTest, OnlyAClientTurnsAModelIntoOneWithoutConfiguration) {
+  WriteModel("m.test");
+  LoadSource source = Source("m.test");
+  ASSERT_EQ(Load(source).kind, Kind::kLoaded);
+  std::filesystem::remove(scratch_.Path("models/m.test/config.pbtxt"));
+  LoadSource watched = source;
+  watched.settled = LookAtTree(source.dir, {})->fingerprint;
+  const LoadOutcome outcome = Load(watched);
+  EXPECT_EQ(outcome.kind, Kind::kUnusable);
+  EXPECT_TRUE(outcome.reason.message().starts_with(
+      "configuration " + source.dir + "/config.pbtxt of model 'm.test' is gone: put it back"))
+      << outcome.reason.message();
+  EXPECT_EQ(Load(source).kind, Kind::kLoaded);
+}
+
 TEST_F(ModelLoadTest, AllVersionsAreLoadedOrNone) {
   WriteModel("m", {1});
   ASSERT_EQ(Load().kind, Kind::kLoaded);
