@@ -13,6 +13,10 @@ namespace {
 // Rounds that a driving worker gives a loop without finding work of its own before it goes back to
 // sleep: the loop's traffic is then for others, who may take the loop over.
 constexpr int kFruitlessRounds = 256;
+// How long a worker waits between two batches to be offered a loop, and how many batches it runs
+// after that was in vain before it tries again.
+constexpr Duration kOfferWait = std::chrono::microseconds(200);
+constexpr int kOfferPause = 64;
 
 // The kernel keeps 15 characters.
 void NameThread(const std::string& model, int ordinal) {
@@ -110,9 +114,13 @@ void QueueScheduler::WakeOne(LoopHost* host) {
     }
   }
   if (driven != nullptr) return driven->Wake();
-  if (sleeper == nullptr) return;  // all are busy and will look when they are done
-  if (host != nullptr && limits_.max_delay.count() == 0 && IsShort() &&
-      exclusive_group_ == nullptr && host->IsHome() && host->IsDrivenHere()) {
+  const bool is_to_give = host != nullptr && limits_.max_delay.count() == 0 && IsShort() &&
+                          exclusive_group_ == nullptr && host->IsHome() && host->IsDrivenHere();
+  if (sleeper == nullptr) {  // all are busy and will look when they are done
+    has_spare_loop_ = is_to_give && hands_over_;
+    return;
+  }
+  if (is_to_give) {
     host->Release();
     sleeper->offered = host;
   }
@@ -153,6 +161,7 @@ QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint
     worker->activity = Activity::kBusy;
     while (!Ends(*worker)) {
       BatchDecision decision;
+      if (has_spare_loop_ && worker->host == nullptr) AwaitOffer(worker);
       if (queue_.size() > 0 && CanTake(*worker)) {
         batch->started = deps_.clock->Now();
         decision =
@@ -174,6 +183,13 @@ QueueScheduler::Next QueueScheduler::TakeWork(Worker* worker, Batch* batch, uint
   }
   Answer(&dropped);
   return next;
+}
+
+void QueueScheduler::AwaitOffer(Worker* worker) {
+  if (--offer_pause_ > 0) return;
+  has_spare_loop_ = false;
+  Sleep(worker, deps_.clock->Now() + kOfferWait);
+  offer_pause_ = worker->host == nullptr ? kOfferPause : 0;
 }
 
 void QueueScheduler::Sleep(Worker* worker, TimePoint until) {

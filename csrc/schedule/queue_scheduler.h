@@ -84,6 +84,9 @@ class QueueScheduler final : public Scheduler {
   void Drive(Worker* worker) EXCLUDES(mu_);
   void GoHome(Worker* worker) EXCLUDES(mu_);
   void Sleep(Worker* worker, TimePoint until) REQUIRES(mu_);
+  // Sleeps for a moment, so that a loop can be offered: who always has work would never get one,
+  // and each of its requests would travel between threads.
+  void AwaitOffer(Worker* worker) REQUIRES(mu_);
   // Whether a worker that drives a loop has something better to do.
   bool HasWork(const Worker& worker) const EXCLUDES(mu_);
   bool CanTake(const Worker& worker) const REQUIRES(mu_);
@@ -127,6 +130,9 @@ class QueueScheduler final : public Scheduler {
 
   mutable Mutex mu_;
   RequestQueue queue_ GUARDED_BY(mu_);
+  // A loop at home has submitted when nobody slept to whom it could have been offered.
+  bool has_spare_loop_ GUARDED_BY(mu_) = false;
+  int offer_pause_ GUARDED_BY(mu_) = 0;  // batches until a worker waits for an offer again
   bool is_stopping_ GUARDED_BY(mu_) = false;
   int starting_ GUARDED_BY(mu_) = 0;
   Status start_status_ GUARDED_BY(mu_);
