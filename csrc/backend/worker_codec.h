@@ -1,5 +1,5 @@
 // The messages between the server and a worker process as bytes. Little-endian, unaligned; the same
-// formats stand in pytriton/backends/_worker.py.
+// formats stand in pytriton/backends/_messages.py and bindings/hot/records.h.
 //
 // Thread rule: pure values. What is read here was written by a model's process: every count, size
 // and number is checked, and nothing is kept that points into the message.

@@ -13,7 +13,7 @@
 namespace pt::backend {
 namespace {
 
-// The layout. _worker.py has the same numbers.
+// The layout. backends/_ring.py and bindings/hot/ring.cc have the same numbers.
 constexpr size_t kCancelOffset = 4096;
 constexpr size_t kSlotOffset = kCancelOffset + WorkerRing::kCancelFlags;
 constexpr size_t kToWorkerOffset = size_t{128} << 10;

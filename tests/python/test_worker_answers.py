@@ -260,6 +260,7 @@ def test_batches_leave_no_memory_behind(side: Side, tmp_path):
     def go(rounds: int) -> None:
         for number in range(rounds):
             sent = run(side, hosts[number % len(hosts)], batch(number, BATCHES["three"]))
+            side.rings()
             for code, data in sent:
                 if code == messages.RESPONSES and len(data) > 100:
                     for slot in range(64):
