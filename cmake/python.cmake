@@ -57,7 +57,7 @@ add_library(_hot MODULE ${PT_HOT_SOURCES})
 target_include_directories(_hot SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
 target_compile_definitions(_hot PRIVATE Py_LIMITED_API=0x03090000)
 target_link_libraries(_hot PRIVATE pt_flags)
-target_link_options(_hot PRIVATE -static-libstdc++ -static-libgcc)
+target_link_options(_hot PRIVATE -static-libstdc++ -static-libgcc LINKER:--exclude-libs,ALL LINKER:--gc-sections)
 set_target_properties(_hot PROPERTIES PREFIX "" SUFFIX ".abi3.so" LIBRARY_OUTPUT_DIRECTORY ${PT_PACKAGE_DIR})
 install(TARGETS _hot LIBRARY DESTINATION pytriton COMPONENT python)
 
