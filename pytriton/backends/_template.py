@@ -52,58 +52,17 @@ def _import_all() -> List[Tuple[str, int, int]]:
     return [_mark_of(path) for path in paths]
 
 
-class _Quiet:
-    """Forks of this process, without what `threading` does in a child.
+def _fork() -> int:
+    """As `os.fork`; -1 if the system refuses."""
+    import warnings
 
-    It puts locks and lists right that other threads may have left behind. A template has none, and
-    the child's only thread is the one that was there: it would but touch a hundred pages, each of
-    which is copied then. For forks that a model makes it works as ever.
-    """
-
-    def __init__(self) -> None:
-        self._is_forking = False
-
-    def import_threading(self) -> None:
-        """To be called before anybody has imported it; else nothing is left out."""
-        if "threading" in sys.modules:
-            return
-        register: Any = os.register_at_fork
-
-        def register_hooks(**hooks: Any) -> None:
-            hook = hooks.get("after_in_child")
-
-            def unless_ours() -> None:
-                if hook is not None and not self._is_forking:
-                    hook()
-
-            if hook is not None:
-                hooks["after_in_child"] = unless_ours
-            register(**hooks)
-
-        os.register_at_fork = register_hooks
+    with warnings.catch_warnings():
+        # Threads of numpy's libraries are no reason to warn: they know of forks.
+        warnings.simplefilter("ignore")
         try:
-            import threading  # noqa: F401
-        finally:
-            os.register_at_fork = register
-
-    def fork(self) -> int:
-        """As `os.fork`; -1 if the system refuses."""
-        self._is_forking = True
-        try:
-            return os.fork() if sys.version_info < (3, 12) else self._fork_silently()
+            return os.fork()
         except OSError:
             return _REFUSED
-        finally:
-            self._is_forking = False
-
-    @staticmethod
-    def _fork_silently() -> int:
-        import warnings
-
-        with warnings.catch_warnings():
-            # Threads of numpy's libraries are no reason to warn: they know of forks.
-            warnings.simplefilter("ignore")
-            return os.fork()
 
 
 class _Birth:
@@ -115,11 +74,8 @@ class _Birth:
 
     def __init__(self, end_with: Any) -> None:
         import ctypes
-        import threading
 
         self._end_with = end_with
-        # Python sets the number for the system only where it makes a thread.
-        self._name_thread: Any = getattr(threading.main_thread(), "_set_native_id", None)
         self._template = os.getpid()
         self._memmove: Any = ctypes.memmove
         with open("/proc/self/stat", "rb") as file:
@@ -152,8 +108,6 @@ class _Birth:
         self._end_with(self._template)
         with contextlib.suppress(OSError):  # it has gone
             os.chdir(directory)
-        if self._name_thread is not None:
-            self._name_thread()
         if self._seed is not None:
             self._seed()
         if self._begin:
@@ -185,7 +139,7 @@ def _reap(pid: int) -> int:
     return status if found == pid else _REFUSED
 
 
-def _serve(connection: Any, quiet: _Quiet, end_with: Any) -> None:
+def _serve(connection: Any, end_with: Any) -> None:
     """Obeys. Runs a worker in each child, and returns in none: what this knows is not freed."""
     import gc
     import socket
@@ -208,7 +162,7 @@ def _serve(connection: Any, quiet: _Quiet, end_with: Any) -> None:
             answer = _reap(number)
         else:
             directory = connection.recv(number, socket.MSG_WAITALL) if number else b""
-            answer = quiet.fork() if _is_same(known) and len(descriptors) == 2 else _REFUSED
+            answer = _fork() if _is_same(known) and len(descriptors) == 2 else _REFUSED
             if answer == 0:
                 birth.become_worker(descriptors, directory)
                 run(connection, executing)  # whose number is the worker's socket from here on
@@ -219,8 +173,6 @@ def _serve(connection: Any, quiet: _Quiet, end_with: Any) -> None:
 
 def main() -> None:
     """Runs until the server ends; children run as workers."""
-    quiet = _Quiet()
-    quiet.import_threading()
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import _worker
 
@@ -230,7 +182,7 @@ def main() -> None:
     for target in (1, 2):
         os.dup2(null, target)
     os.close(null)
-    _serve(connection, quiet, end_with)
+    _serve(connection, end_with)
 
 
 if __name__ == "__main__":

@@ -25,42 +25,13 @@ class TritonPythonModel:
         facts = np.array([os.getpid(), os.getppid(), np.random.random()])
         return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", facts)]) for _ in requests]
 """
-# Answers with the system's number of its main thread, with what Python takes for it, and with the
-# number of threads that Python knows of in a fork, while the worker has two.
-THREADS_MODEL = """
-import os
-import threading
-import numpy as np
-import triton_python_backend_utils as pb_utils
-
-class TritonPythonModel:
-    def execute(self, requests):
-        assert threading.current_thread() is threading.main_thread()
-        done = threading.Event()
-        other = threading.Thread(target=done.wait)
-        other.start()
-        pid = os.fork()
-        if pid == 0:
-            os._exit(threading.active_count())
-        count = os.waitpid(pid, 0)[1] >> 8
-        done.set()
-        other.join()
-        facts = np.array([os.getpid(), threading.main_thread().native_id, count], np.float64)
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", facts)]) for _ in requests]
-"""
 
 
-def serve(
-    start: StartServer,
-    folder: Path,
-    *options: str,
-    models: tuple[str, ...] = ("m",),
-    code: str = MODEL,
-):
+def serve(start: StartServer, folder: Path, *options: str, models: tuple[str, ...] = ("m",)):
     for name in models:
         version = folder / "models" / name / "1"
         version.mkdir(parents=True)
-        (version / "model.py").write_text(code)
+        (version / "model.py").write_text(MODEL)
         (version.parent / "config.pbtxt").write_text(CONFIG)
     return start("small.py", "--model-repository", str(folder / "models"), *options)
 
@@ -98,13 +69,6 @@ def test_workers_of_one_environment_have_one_template(start, tmp_path):
     assert Path(f"/proc/{a[1]}/stat").read_text().rpartition(")")[2].split()[1] == str(
         server.process.pid
     )
-
-
-def test_a_forked_worker_knows_its_threads_and_its_forks_theirs(start, tmp_path):
-    server = serve(start, tmp_path, code=THREADS_MODEL)
-    pid, named, in_a_fork = facts_of(server)
-    assert named == pid
-    assert in_a_fork == 1
 
 
 def test_without_templates_a_worker_is_the_servers_own_child(start, tmp_path):
