@@ -24,7 +24,6 @@ struct WorkerModel {
   WorkerHub hub;
   WorkerBackendOptions options;
   std::shared_ptr<WorkerPace> pace;
-  std::shared_ptr<WorkerTempo> tempo;
 };
 
 std::string Setup(const WorkerModel& model, const std::string& instance, bool is_decoupled) {
@@ -116,7 +115,6 @@ std::shared_ptr<WorkerKeeper> MakeKeeper(const WorkerModel& model, const std::st
   spec.spawn.program = model.options.program;
   spec.spawn.environment = model.environment.variables;
   spec.instance_name = instance;
-  spec.tempo = model.tempo;
   spec.label = model.source.name + ":" + std::to_string(model.source.version) + ":" + instance;
   const WorkerLimits limits{model.options.load_limit, model.options.finalize_limit};
   auto keeper = std::make_shared<WorkerKeeper>(model.hub, std::move(spec), limits);
@@ -283,7 +281,6 @@ Result<std::unique_ptr<BackendLoader>> WorkerBackends::Open(const VersionSource&
   auto model = std::make_shared<WorkerModel>();
   model->source = source;
   model->pace = pace_;
-  model->tempo = tempos_.Of(source.name);
   model->hub = hub_;
   model->options = options_;
   const std::string file = source.model_file.empty() ? "model.py" : source.model_file;

@@ -64,7 +64,6 @@ class WorkerBackends {
   const std::unique_ptr<WorkerMonitor> monitor_;
   WorkerTemplates templates_;
   const std::shared_ptr<WorkerPace> pace_;
-  WorkerTempos tempos_;
   WorkerHub hub_;
 };
 

@@ -44,15 +44,10 @@ WorkerProcess::WorkerProcess(const WorkerHub& hub, const WorkerSpec& spec)
     : hub_(hub),
       label_(spec.label),
       instance_name_(spec.instance_name),
-      tempo_(spec.tempo),
       loans_(std::make_shared<WorkerLoans>(hub.pool)),
       asks_(std::make_shared<WorkerAsks>(hub.services, hub.monitor, loans_, spec.instance_name)),
       readiness_(std::make_shared<WorkerReadiness>(hub.monitor, asks_)),
-      output_(hub.logger, spec.label),
-      run_ns_(tempo_->batch().count()),
-      request_ns_(tempo_->request().count()) {
-  records_.Expect(run_time(), request_time());
-}
+      output_(hub.logger, spec.label) {}
 
 WorkerProcess::~WorkerProcess() {
   asks_->Close();

@@ -20,7 +20,6 @@
 #include "backend/worker_records.h"
 #include "backend/worker_ring.h"
 #include "backend/worker_spawn.h"
-#include "backend/worker_tempo.h"
 #include "base/block.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -46,7 +45,6 @@ struct WorkerSpec {
   SpawnOptions spawn;
   std::string instance_name;
   std::string label;  // "model:version:instance", for the log
-  std::shared_ptr<WorkerTempo> tempo = std::make_shared<WorkerTempo>();
 };
 
 class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
@@ -144,7 +142,6 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   const WorkerHub hub_;
   const std::string label_;
   const std::string instance_name_;
-  const std::shared_ptr<WorkerTempo> tempo_;
   std::function<void()> on_death_;
   std::shared_ptr<WorkerRing> ring_;
   std::shared_ptr<SharedRegion> results_;
@@ -175,8 +172,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::atomic<uint32_t> done_{0};
   std::atomic<size_t> held_{0};
   std::atomic<bool> has_room_{true};
-  std::atomic<int64_t> run_ns_;
-  std::atomic<int64_t> request_ns_;
+  std::atomic<int64_t> run_ns_{Duration(WorkerRecords::kUnknown).count()};
+  std::atomic<int64_t> request_ns_{Duration(WorkerRecords::kUnknown).count()};
   std::atomic<int64_t> fixed_ns_{0};
   uint32_t sent_ = 0;  // written by the instance's thread, under reader_mu_
 };

@@ -136,7 +136,6 @@ bool WorkerProcess::OnBatchDone(std::string_view payload) {
     }
   }
   records_.End(sequence, std::chrono::nanoseconds(run_ns), std::chrono::steady_clock::now());
-  tempo_->Note(records_.batch_time(), records_.request_time());
   run_ns_.store(records_.batch_time().count(), std::memory_order_relaxed);
   request_ns_.store(records_.request_time().count(), std::memory_order_relaxed);
   fixed_ns_.store(records_.fixed_time().count(), std::memory_order_relaxed);

@@ -10,7 +10,6 @@
 #include <deque>
 
 #include "backend/batch_cost.h"
-#include "backend/worker_tempo.h"
 #include "base/clock.h"
 #include "infer/backend.h"
 
@@ -19,10 +18,8 @@ namespace pt::backend {
 class WorkerRecords {
  public:
   // What a batch and what a request is expected to take until one has ended.
-  void Expect(Duration batch, Duration request) {
-    batch_time_ = batch;
-    request_time_ = request;
-  }
+  static constexpr Duration kUnknown = std::chrono::milliseconds(1);
+
   // A batch with this number is about to go to the worker. Numbers ascend. One that is handed over
   // is counted here, else by the executor.
   void Begin(uint32_t sequence, Batch* batch, bool is_handed_over, TimePoint now);
@@ -51,8 +48,8 @@ class WorkerRecords {
 
   std::deque<Running> running_;
   TimePoint last_end_;
-  Duration batch_time_ = WorkerTempo::kUnknown;
-  Duration request_time_ = WorkerTempo::kUnknown;
+  Duration batch_time_ = kUnknown;
+  Duration request_time_ = kUnknown;
   BatchCost cost_;
 };
 
