@@ -221,8 +221,9 @@ PyObject* Find(PyObject* self, PyObject* args) {
   unsigned long long size = 0;
   if (!PyArg_ParseTuple(args, "KK", &address, &size)) return nullptr;
   Loans& loans = PortOf(self)->loans();
-  const auto* const data = reinterpret_cast<const char*>(address);
-  if (!loans.Covers(data, size)) return None();
+  const auto base = reinterpret_cast<uintptr_t>(loans.memory());
+  if (address < base || !loans.Contains(address - base, size)) return None();
+  const char* const data = loans.memory() + (address - base);
   const Loans::Found found = loans.Find(data, size);
   loans.ForgetFindings();  // its loan isn't given back now
   if (!found.is_unwritten) return None();
@@ -269,6 +270,7 @@ int SetCanScan(PyObject* self, PyObject* value, void* /*closure*/) {
 }
 
 // The tables that Python's C API takes aren't constant, though nobody changes them.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables)
 PyMethodDef methods[] = {
     {"receive", &Receive, METH_O, "receive(seconds): see Link.receive"},
     {"send", &Send, METH_VARARGS, "send(code, payload, wake=True): see Ring.send"},
@@ -305,6 +307,7 @@ PyModuleDef module = {PyModuleDef_HEAD_INIT,
                       nullptr,
                       nullptr,
                       nullptr};
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 PyObject* MakePortType() {
   PyType_Slot slots[] = {
@@ -321,7 +324,7 @@ PyObject* MakePortType() {
 }  // namespace
 }  // namespace pt::hot
 
-PyMODINIT_FUNC PyInit__hot() {
+PyMODINIT_FUNC PyInit__hot() {  // NOLINT(bugprone-reserved-identifier): Python's name for it
   PyObject* const module = PyModule_Create(&pt::hot::module);
   PyObject* const type = module == nullptr ? nullptr : pt::hot::MakePortType();
   if (type != nullptr && PyModule_AddObject(module, "Port", type) == 0) return module;
