@@ -77,16 +77,17 @@ class CallableInstance final : public BackendInstance {
 
 }  // namespace
 
-std::unique_ptr<CallableBackend> CallableBackend::Create(std::unique_ptr<PyModel> model) {
+std::function<Result<std::unique_ptr<Backend>>()> CallableBackend::MakerOf(
+    std::unique_ptr<PyModel> model) {
   PyObject* capsule = PyCapsule_New(model.get(), kCapsuleName, DestroyModel);
   if (capsule == nullptr) return nullptr;
   model->owner = capsule;
-  return std::unique_ptr<CallableBackend>(new CallableBackend(capsule, model.release()));
-}
-
-CallableBackend::~CallableBackend() {
-  const RefPtr<PyReleaser> releaser = model_->releaser;
-  releaser->Post(capsule_);
+  const RefPtr<PyReleaser> releaser = model->releaser;
+  std::shared_ptr<const PyModel> shared(
+      model.release(), [releaser, capsule](const PyModel*) { releaser->Post(capsule); });
+  return [shared]() -> Result<std::unique_ptr<Backend>> {
+    return std::unique_ptr<Backend>(new CallableBackend(shared));
+  };
 }
 
 Result<std::unique_ptr<BackendInstance>> CallableBackend::CreateInstance(int ordinal) {
@@ -95,7 +96,7 @@ Result<std::unique_ptr<BackendInstance>> CallableBackend::CreateInstance(int ord
                     std::to_string(model_->callables.size()) + " callables, got instance " +
                     std::to_string(ordinal));
   }
-  return std::unique_ptr<BackendInstance>(new CallableInstance(model_, ordinal, streams_));
+  return std::unique_ptr<BackendInstance>(new CallableInstance(model_.get(), ordinal, streams_));
 }
 
 void CallableBackend::Drain() {

@@ -53,12 +53,12 @@ ServerPy::~ServerPy() {
 void ServerPy::AddModel(const py::dict& config, const py::object& binding) {
   auto model = MakePyModel(config, binding, releaser_, server_->cuda());
   ModelConfig model_config = model->config;
-  auto backend = CallableBackend::Create(std::move(model));
-  if (backend == nullptr) throw py::error_already_set();
+  auto maker = CallableBackend::MakerOf(std::move(model));
+  if (!maker) throw py::error_already_set();
   Status status;
   {
     py::gil_scoped_release release;
-    status = server_->AddModel(std::move(model_config), std::move(backend));
+    status = server_->AddModel(std::move(model_config), std::move(maker));
   }
   ThrowIfError(status);
 }

@@ -8,11 +8,8 @@
 #include "repo/resident_memory.h"
 
 namespace pt::repo {
-namespace {
 
 using Kind = LoadOutcome::Kind;
-
-}  // namespace
 
 Manager::Manager(ManagerOptions options, LoadTools tools)
     : options_(std::move(options)),
@@ -259,6 +256,10 @@ LoadOutcome Manager::CarryOut(const Task& task, const std::optional<ServedModel>
   source.settled = task.settled;
   source.dir = task.dir;
   source.control = task.control;
+  const bool is_clients = !task.is_wished && !before;
+  if (is_clients && tools_.program != nullptr && tools_.program->Has(source.key)) {
+    return LoadModelOfProgram(tools_, source);
+  }
   LoadOutcome outcome;
   if (source.dir.empty() && task.request.files.empty()) {
     outcome.reason = Find(task.request, &source.dir);
@@ -340,7 +341,10 @@ void Manager::RunUnload(const Task& task) {
     counters->CountUnload(report);
     if (!is_in_use) done(report);
   };
-  const std::vector<int64_t> versions = tools_.table->ReadyVersions(key);
+  std::vector<int64_t> versions = tools_.table->ReadyVersions(key);
+  // A directory that is gone takes no model of the program along that has its name.
+  const bool is_of_program = tools_.program != nullptr && tools_.program->Has(key);
+  if (is_of_program && task.trace == Trace::kNone) versions.clear();
   if (versions.empty()) {
     report.resident_after = report.resident_before;
     return task.unload_done(report);

@@ -352,4 +352,15 @@ LoadOutcome LoadModel(const LoadTools& tools, const LoadSource& source, const Se
   return ModelLoad(tools, source, before).Run();
 }
 
+LoadOutcome LoadModelOfProgram(const LoadTools& tools, const LoadSource& source) {
+  const LoadRequest& request = source.request;
+  if (request.config || !request.files.empty() || !request.directory.empty()) {
+    return Ended(Kind::kUnusable, InvalidArgument("model '" + request.name +
+                                                  "' is the program's: expected a load without "
+                                                  "other configuration or files"));
+  }
+  const Status status = tools.program->Load(request.name, source.control.get());
+  return Ended(status.ok() ? Kind::kUnchanged : Kind::kFailed, status);
+}
+
 }  // namespace pt::repo

@@ -20,6 +20,7 @@
 #include "repo/fingerprint.h"
 #include "repo/model_control.h"
 #include "repo/model_files.h"
+#include "repo/program_models.h"
 #include "repo/scheduler_factory.h"
 #include "repo/transition_policy.h"
 #include "repo/version_table.h"
@@ -31,6 +32,7 @@ struct LoadTools {
   BackendOpener opener;
   SchedulerFactory factory;
   VersionTable* table = nullptr;
+  ProgramModels* program = nullptr;  // null: the program has none
   FilesArea* area = nullptr;
   Logger* logger = nullptr;
   std::string config_name;
@@ -81,5 +83,7 @@ struct LoadOutcome {
 
 // `before` is what serves now, null when nothing does.
 LoadOutcome LoadModel(const LoadTools& tools, const LoadSource& source, const ServedModel* before);
+// A client's load of a model that the program added. kUnchanged also when it serves again.
+LoadOutcome LoadModelOfProgram(const LoadTools& tools, const LoadSource& source);
 
 }  // namespace pt::repo

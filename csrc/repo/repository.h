@@ -8,12 +8,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "infer/backend.h"
 #include "infer/model.h"
 #include "repo/model_control.h"
+#include "repo/program_models.h"
 #include "repo/router.h"
 #include "repo/scheduler_factory.h"
 #include "repo/version_table.h"
@@ -25,12 +27,18 @@ class Repository {
   explicit Repository(SchedulerFactory factory);
   ~Repository();  // removes every model
 
-  // Loads `config` beside what serves, then publishes it. Errors: AlreadyExists when name and
+  // Loads `config` beside what serves, then publishes it; a client that unloads it can load it
+  // again. Errors: AlreadyExists when name and
   // version are served already, or the name by a model repository; what the scheduler's start said
   // otherwise (then nothing changed).
-  Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
+  Status AddModel(ModelConfig config, BackendMaker maker) {
+    return program_.Add(std::move(config), std::move(maker));
+  }
   // Takes the version out of the router, waits until its last request was answered, stops it.
-  Status RemoveModel(const std::string& name, int64_t version);
+  // Errors: NotFound when no such model was added.
+  Status RemoveModel(const std::string& name, int64_t version) {
+    return program_.Remove(name, version);
+  }
 
   // Joins model repositories to this one. Before serving begins; null: none. Borrowed: must live
   // until this object goes, which ends it first.
@@ -39,6 +47,7 @@ class Repository {
   ModelControl* control() const { return control_; }
 
   VersionTable& table() { return table_; }
+  ProgramModels& program() { return program_; }
   const Router& router() const { return table_.router(); }
   std::vector<IndexEntry> Index() const;
   // Every wished model is ready (and there is no failed one).
@@ -56,9 +65,9 @@ class Repository {
   int64_t InFlight() const { return table_.InFlight(); }
 
  private:
-  const SchedulerFactory factory_;
   ModelControl* control_ = nullptr;
   VersionTable table_;
+  ProgramModels program_;
 };
 
 }  // namespace pt::repo

@@ -244,6 +244,29 @@ int VersionTable::Retire(const Retirement& retire, const std::function<void()>& 
   return count;
 }
 
+bool VersionTable::IsDrainingLocked(const std::string& key) const {
+  const auto named = models_.find(key);
+  if (named == models_.end()) return false;
+  return std::any_of(named->second.begin(), named->second.end(),
+                     [](const auto& entry) { return entry->state == VersionState::kUnloading; });
+}
+
+Status VersionTable::AwaitDrained(const std::string& key, LoadControl* control) {
+  if (control != nullptr) {
+    control->OnCancel([this](const Status&) {
+      MutexLock lock(&mu_);
+      retired_.NotifyAll();
+    });
+  }
+  MutexLock lock(&mu_);
+  for (;;) {
+    const std::optional<Status> reason = control == nullptr ? std::nullopt : control->cancelled();
+    if (reason) return *reason;
+    if (!IsDrainingLocked(key)) return {};
+    retired_.Wait(&mu_);
+  }
+}
+
 void VersionTable::Drain(Entry* entry) {
   // The last user may be an instance of the model itself: it can't stop itself.
   entry->model->Drain([this, entry] { pool_.Post([this, entry] { Finish(entry); }); });

@@ -24,6 +24,7 @@
 #include "base/job_pool.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "infer/load_control.h"
 #include "infer/model.h"
 #include "repo/router.h"
 
@@ -94,6 +95,8 @@ class VersionTable {
   // Takes versions that serve out of the router; `gone` runs when the last of them has answered its
   // last request and is destroyed (at once when there is none). The number that is going.
   int Retire(const Retirement& retire, const std::function<void()>& gone) EXCLUDES(mu_);
+  // Waits until nothing of that model drains. Errors: why `control` (may be null) was cancelled.
+  Status AwaitDrained(const std::string& key, LoadControl* control) EXCLUDES(mu_);
   // Failed loads of that model are no longer held against it; kNone forgets what is unavailable.
   void Clear(const std::string& key, Trace trace) EXCLUDES(mu_);
 
@@ -123,6 +126,7 @@ class VersionTable {
   void EraseOlderLocked(const Entry* newer) REQUIRES(mu_);
   // Keeps the latest kMaxTraces.
   void TrimTracesLocked(const std::string& key) REQUIRES(mu_);
+  bool IsDrainingLocked(const std::string& key) const REQUIRES(mu_);
   // The hold must be dropped after the lock was left: that may start the drain.
   Hold RetireLocked(Entry* entry, Trace trace) REQUIRES(mu_);
   void BecomeReadyLocked(Entry* entry, ReadyVersion ready) REQUIRES(mu_);

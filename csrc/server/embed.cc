@@ -49,8 +49,13 @@ class EmbeddedServer final : public Server {
     if (!callable) return {"Invalid argument", "expected a callable, got an empty function"};
     pt::Result<pt::ModelConfig> core_config = pt::server::ToCoreConfig(config);
     if (!core_config.ok()) return ToPublicStatus(core_config.status());
-    auto backend = std::make_unique<pt::server::EmbedBackend>(std::move(callable));
-    return ToPublicStatus(core_->AddModel(std::move(core_config).value(), std::move(backend)));
+    // One callable, whatever it keeps, however often clients unload and load the model.
+    const auto shared = std::make_shared<const Callable>(std::move(callable));
+    auto maker = [shared]() -> pt::Result<std::unique_ptr<pt::Backend>> {
+      return std::unique_ptr<pt::Backend>(
+          std::make_unique<pt::server::EmbedBackend>([shared](Batch& batch) { (*shared)(batch); }));
+    };
+    return ToPublicStatus(core_->AddModel(std::move(core_config).value(), std::move(maker)));
   }
 
   Status RemoveModel(const std::string& name, int64_t version) override {

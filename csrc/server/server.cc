@@ -200,6 +200,7 @@ Status Server::Impl::OpenRepositories() {
   tools.opener = MakeBackendOpener(workers.get());
   tools.factory = [this](Model* model, Backend* backend) { return MakeScheduler(model, backend); };
   tools.table = &repository.table();
+  tools.program = &repository.program();
   tools.logger = logger.get();
   // Models that don't say where they run go to a GPU if there is one: it has to be looked for now.
   const Result<int> gpus = cuda->Count();
@@ -288,9 +289,9 @@ Result<bool> Server::AwaitModels(TimePoint deadline) {
                     over.status().message());
 }
 
-Status Server::AddModel(ModelConfig config, std::unique_ptr<Backend> backend) {
+Status Server::AddModel(ModelConfig config, repo::BackendMaker maker) {
   const std::string name = config.name + "' version " + std::to_string(config.version);
-  const Status status = impl_->repository.AddModel(std::move(config), std::move(backend));
+  const Status status = impl_->repository.AddModel(std::move(config), std::move(maker));
   if (status.ok()) {
     PT_LOG(impl_->logger.get(), kInfo, "successfully loaded '" + name);
   } else {
@@ -307,9 +308,12 @@ Status Server::AddWorkerModel(ModelConfig config, const std::string& backend,
   source.version = config.version;
   source.backend = backend;
   source.model_dir = source.version_dir = directory;
-  PT_ASSIGN_OR_RETURN(const auto loader, impl_->workers->Open(source));
-  PT_ASSIGN_OR_RETURN(auto made, loader->Create(config));
-  return AddModel(std::move(config), std::move(made));
+  auto maker = [workers = impl_->workers.get(), source,
+                config]() -> Result<std::unique_ptr<Backend>> {
+    PT_ASSIGN_OR_RETURN(const auto loader, workers->Open(source));
+    return loader->Create(config);
+  };
+  return AddModel(std::move(config), std::move(maker));
 }
 
 Status Server::RemoveModel(const std::string& name, int64_t version) {

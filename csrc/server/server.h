@@ -17,6 +17,7 @@
 #include "infer/backend.h"
 #include "infer/model_config.h"
 #include "repo/attach_control.h"
+#include "repo/program_models.h"
 #include "tensor/cuda_on_demand.h"
 
 namespace pt::server {
@@ -42,8 +43,8 @@ class Server {
   Status Stop();
 
   // Blocks until the model is ready. Before Start it waits for it, ready at once when serving
-  // begins.
-  Status AddModel(ModelConfig config, std::unique_ptr<Backend> backend);
+  // begins. `maker` is asked again when a client loads the model that it had unloaded.
+  Status AddModel(ModelConfig config, repo::BackendMaker maker);
   // The same for a model that the backend `backend` of the package runs in worker processes, with
   // what lies in `directory`. Errors also: Unavailable without shared memory.
   Status AddWorkerModel(ModelConfig config, const std::string& backend,

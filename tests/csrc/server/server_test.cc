@@ -42,10 +42,13 @@ ModelConfig Echo() {
   return config;
 }
 
+Result<std::unique_ptr<Backend>> MakeIdentity() {
+  return std::unique_ptr<Backend>(std::make_unique<backend::IdentityBackend>());
+}
+
 Status AddEcho(Server* server) {
   ModelConfig config = Echo();
-  auto backend = std::make_unique<backend::IdentityBackend>();
-  return server->AddModel(std::move(config), std::move(backend));
+  return server->AddModel(std::move(config), MakeIdentity);
 }
 
 std::string Get(int port, const std::string& path) {
@@ -131,7 +134,7 @@ TEST(ServerTest, ServesModelsAddedBeforeAndAfterTheStart) {
   EXPECT_NE(Infer(server->http_port()).find(R"("data":[1.5,2.0])"), std::string::npos);
   ModelConfig second = Echo();
   second.version = 2;
-  ASSERT_TRUE(server->AddModel(second, std::make_unique<backend::IdentityBackend>()).ok());
+  ASSERT_TRUE(server->AddModel(second, MakeIdentity).ok());
   EXPECT_NE(Infer(server->http_port()).find(R"("model_version":"2")"), std::string::npos);
   ASSERT_TRUE(server->RemoveModel("echo", 2).ok());
   EXPECT_NE(Infer(server->http_port()).find(R"("model_version":"1")"), std::string::npos);
