@@ -206,6 +206,13 @@ class WorkerBackend final : public Backend {
     }
     return change;
   }
+  void OnChanged(const ModelConfig& config) override EXCLUDES(mu_) {
+    MutexLock lock(&mu_);
+    for (const auto& [ordinal, place] : roster_.places()) {
+      const auto keeper = team_->Find(ordinal);
+      if (keeper) keeper->SetArguments(Arguments(*model_, config, place));
+    }
+  }
   void OnLeaving(int ordinal) override { team_->Leave(ordinal); }
   void Forget(int ordinal) override EXCLUDES(mu_) {
     {

@@ -65,7 +65,12 @@ Result<std::string> WorkerKeeper::Complete(std::string_view setup, std::string_v
 
 Status WorkerKeeper::LoadInto(WorkerProcess* process) {
   auto reply = process->Ask(ToWorker::kSetup, setup_, Deadline());
-  if (reply.ok()) reply = process->Ask(ToWorker::kInitialize, arguments_, Deadline());
+  std::string arguments;
+  {
+    MutexLock lock(&mu_);
+    arguments = arguments_;
+  }
+  if (reply.ok()) reply = process->Ask(ToWorker::kInitialize, arguments, Deadline());
   if (reply.ok()) process->NoteLoaded();
   if (reply.ok() && reply->find(kHasIsReady) != std::string::npos) process->readiness()->Watch();
   return reply.ok() ? Status() : reply.status();
@@ -73,7 +78,7 @@ Status WorkerKeeper::LoadInto(WorkerProcess* process) {
 
 Status WorkerKeeper::Load(std::string setup, std::string arguments) {
   setup_ = std::move(setup);
-  arguments_ = std::move(arguments);
+  SetArguments(std::move(arguments));
   if (!starting_ || starting_->is_dead()) PT_RETURN_IF_ERROR(StartProcess());
   Status status = LoadInto(starting_.get());
   if (!status.ok()) {
@@ -93,6 +98,11 @@ Status WorkerKeeper::Load(std::string setup, std::string arguments) {
   }
   if (is_dead) OnDeath(address);  // before it was ours
   return {};
+}
+
+void WorkerKeeper::SetArguments(std::string arguments) {
+  MutexLock lock(&mu_);
+  arguments_ = std::move(arguments);
 }
 
 Result<std::shared_ptr<WorkerProcess>> WorkerKeeper::Wait(FunctionRef<void()> patience) {

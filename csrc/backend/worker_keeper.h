@@ -1,8 +1,8 @@
 // WorkerKeeper: keeps one worker process of a model instance running: loads the model in it, and
 // starts another one when it dies.
 //
-// Thread rule: thread-safe, but Complete, Load and Stop come from one thread at a time; Abort from
-// any. Functions that wait say so. Owner rule: shared by its instance and, weakly, by the
+// Thread rule: thread-safe, but Complete, Load and Stop come from one thread at a time; others
+// from any. Functions that wait say so. Owner rule: shared by its instance and, weakly, by the
 // processes' callbacks.
 #pragma once
 
@@ -31,8 +31,10 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   // Starts a process and has the model complete its configuration in it; the process is then kept
   // for Load. Waits. Errors: Internal, with the text that clients see.
   Result<std::string> Complete(std::string_view setup, std::string_view config);
-  // Loads the model; from now on a dead process is replaced. Waits. Errors: as for Complete.
+  // Loads the model; from now on a dead process is replaced, with the same arguments until
+  // SetArguments gives others. Waits. Errors: as for Complete.
   Status Load(std::string setup, std::string arguments) EXCLUDES(mu_);
+  void SetArguments(std::string arguments) EXCLUDES(mu_);
 
   // The process to use. While a new one is being started it waits (and calls `patience` first).
   // Errors: Internal when the last attempt to start one has failed, or after Stop.
@@ -52,7 +54,7 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   enum class State { kEmpty, kReady, kReplacing, kStopped };
 
   Status StartProcess() EXCLUDES(mu_);
-  Status LoadInto(WorkerProcess* process);
+  Status LoadInto(WorkerProcess* process) EXCLUDES(mu_);
   void OnDeath(const WorkerProcess* process) EXCLUDES(mu_);
   void Replace() EXCLUDES(mu_);
   bool WaitForTurn(int attempt) EXCLUDES(mu_);
@@ -62,11 +64,11 @@ class WorkerKeeper : public std::enable_shared_from_this<WorkerKeeper> {
   const WorkerSpec spec_;
   const WorkerLimits limits_;
   std::string setup_;                        // constant after Load
-  std::string arguments_;                    // constant after Load
   std::shared_ptr<WorkerProcess> starting_;  // by whoever loads
 
   mutable Mutex mu_;
   CondVar changed_;
+  std::string arguments_ GUARDED_BY(mu_);
   State state_ GUARDED_BY(mu_) = State::kEmpty;
   std::shared_ptr<WorkerProcess> process_ GUARDED_BY(mu_);
   std::weak_ptr<WorkerProcess> newest_ GUARDED_BY(mu_);  // for Abort

@@ -106,6 +106,9 @@ class Backend {
     (void)control;
     return Unsupported("instances of this backend can't come and go");
   }
+  // The model's configuration is this one from now on: what instances that start again are told.
+  // Any thread.
+  virtual void OnChanged(const ModelConfig& /*config*/) {}
   // That instance takes nothing new any more. Any thread.
   virtual void OnLeaving(int /*ordinal*/) {}
   // That instance has stopped and is destroyed, or never was. Any thread.

@@ -32,6 +32,7 @@ Status ModelChange::Start(const std::shared_ptr<LoadControl>& control) {
 void ModelChange::Commit() {
   is_committed_ = true;
   for (const int ordinal : instances_.removed) model_->backend()->OnLeaving(ordinal);
+  if (model_->backend() != nullptr) model_->backend()->OnChanged(config_);
   model_->SetCurrentConfig(std::move(config_));
   model_->scheduler().Apply(instances_.removed);
 }
