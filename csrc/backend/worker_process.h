@@ -125,6 +125,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   bool Send(ToWorker type, std::string_view payload) REQUIRES(reader_mu_);
   // Handles what is there, or much of it: a worker that never stops must hold up nobody else.
   void Pump() REQUIRES(reader_mu_);
+  // What it writes makes no sense: it is killed, once.
+  void GiveUp(const char* fault) REQUIRES(reader_mu_);
   static void Ring(int bell);
   // False: there is more; nobody is rung for it.
   bool EndReading(bool* has_read) REQUIRES(reader_mu_);

@@ -31,12 +31,12 @@ void WorkerProcess::Pump() {
   while (!is_broken_ && handled < kPumpBytes) {
     const WorkerRing::ReadResult result = ring_->Read(&type, &payload);
     if (result == WorkerRing::ReadResult::kEmpty) break;
-    is_broken_ = result == WorkerRing::ReadResult::kBroken || !Handle(type, payload);
+    if (result == WorkerRing::ReadResult::kBroken || !Handle(type, payload)) {
+      GiveUp("sent a malformed message");
+    }
     handled += 64 + payload.size();
-    if (!is_broken_ || is_dead()) continue;
-    PT_LOG(hub_.logger, kError, "worker of '" + instance_name_ + "' sent a malformed message");
-    Kill();
   }
+  if (ring_->IsReaderLost()) GiveUp("has lost its place in its messages");
   message_ = std::move(payload);
   held_.store(flights_->size(), std::memory_order_release);
   has_room_.store(ring_->HasRoom() && !flights_->is_full(), std::memory_order_relaxed);
@@ -44,6 +44,14 @@ void WorkerProcess::Pump() {
     MutexLock lock(&mu_);
     changed_.NotifyAll();
   }
+}
+
+void WorkerProcess::GiveUp(const char* fault) {
+  if (is_broken_) return;
+  is_broken_ = true;
+  if (is_dead()) return;
+  PT_LOG(hub_.logger, kError, "worker of '" + instance_name_ + "' " + fault);
+  Kill();
 }
 
 bool WorkerProcess::EndReading(bool* has_read) {

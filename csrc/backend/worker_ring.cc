@@ -117,6 +117,10 @@ bool WorkerRing::HasRoom() const {
   return used <= kRingBytes / 4;  // of the rest, the end may have to be skipped
 }
 
+bool WorkerRing::IsReaderLost() const {
+  return write_position_ - words_->to_head.load(std::memory_order_acquire) > kRingBytes;
+}
+
 WorkerRing::ReadResult WorkerRing::Read(uint32_t* type, std::string* payload) {
   while (true) {
     const uint32_t tail = words_->from_tail.load(std::memory_order_acquire) & ~kInterrupted;

@@ -68,6 +68,8 @@ class WorkerRing {
   bool Write(ToWorker type, bool is_elsewhere, std::string_view payload);
   // Whether another message of any size certainly finds room.
   bool HasRoom() const;
+  // The worker's reading position makes no sense: nothing can be written any more, it must go.
+  bool IsReaderLost() const;
 
   enum class ReadResult { kMessage, kEmpty, kBroken };
   // Takes the next message; `type` as the worker wrote it. kBroken: the ring's contents make no

@@ -56,7 +56,13 @@ class Loans:
         self._lock = threading.Lock()
 
     def view(self, offset: int, size: int) -> memoryview:
-        """Bytes that are read at once, without a loan's bookkeeping."""
+        """Bytes that are read at once, without a loan's bookkeeping.
+
+        Raises:
+            ValueError: they aren't there.
+        """
+        if offset + size > self._size:
+            raise ValueError("expected a message inside the server's memory")
         return memoryview(self._memory)[offset : offset + size]
 
     def take(self, number: int, offset: int, size: int) -> Any:

@@ -126,11 +126,23 @@ class Ring:
         return words[_TO_TAIL] != read
 
     def take(self) -> Optional[Tuple[int, memoryview]]:
-        """The next message: type and bytes, which are valid until `taken`."""
+        """The next message: type and bytes, which are valid until `taken`.
+
+        Raises:
+            ValueError: a model has written into the ring.
+        """
         while self._words[_TO_TAIL] != self._read:
+            there = self._words[_TO_TAIL] - self._read & 0xFFFFFFFF
+            most = min(there, _RING_BYTES - (self._read & _MASK))
             at = _TO_WORKER + (self._read & _MASK)
             size, code = _HEADER.unpack_from(self._bytes, at)
-            self._next = (self._read + 8 + ((size + 7) & ~7)) & 0xFFFFFFFF
+            needed = 8 + ((size + 7) & ~7)
+            if there > _RING_BYTES or needed > most:
+                raise ValueError(
+                    f"expected a whole message of the server, got {size} bytes where {most} "
+                    "have room"
+                )
+            self._next = (self._read + needed) & 0xFFFFFFFF
             if code != 0:
                 return code, self._bytes[at + 8 : at + 8 + size]
             self.taken()
@@ -160,6 +172,10 @@ class Ring:
             code: its type.
             payload: its bytes.
             wake: whether the server must learn of it now.
+
+        Raises:
+            ValueError: a model has written into the ring, or it is larger than 2 GiB.
+            OSError: a model has closed the bell.
         """
         if self.is_left:
             return
@@ -185,7 +201,7 @@ class Ring:
         write = self._write
         to_end = _RING_BYTES - (write & _MASK)
         skipped = to_end if to_end < needed else 0
-        if _RING_BYTES - (write - words[_FROM_HEAD] & 0xFFFFFFFF) < needed + skipped:
+        if self._room(words[_FROM_HEAD]) < needed + skipped:
             self._wait_for_room(needed + skipped)
         if skipped:
             at = _FROM_WORKER + (write & _MASK)
@@ -196,6 +212,14 @@ class Ring:
         self._bytes[at + 8 : at + 8 + size] = payload
         self._write = write + needed & 0xFFFFFFFF
         words[_FROM_TAIL] = self._write
+
+    def _room(self, head: int) -> int:
+        unread = self._write - head & 0xFFFFFFFF
+        if unread > _RING_BYTES:
+            raise ValueError(
+                f"expected at most {_RING_BYTES} bytes that the server hasn't read, got {unread}"
+            )
+        return _RING_BYTES - unread
 
     def notify(self, soon: bool = True) -> None:
         """Wakes the server if it doesn't read.
@@ -224,7 +248,7 @@ class Ring:
         while True:
             words[_WANTS_ROOM] = 1
             head = words[_FROM_HEAD]
-            if _RING_BYTES - (self._write - head & 0xFFFFFFFF) >= needed:
+            if self._room(head) >= needed:
                 return
             self.notify()
             _syscall(_FUTEX, self._from_head, _FUTEX_WAIT, head, ctypes.addressof(limit))

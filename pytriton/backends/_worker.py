@@ -326,10 +326,15 @@ def run(connection: Any, executing: Any) -> None:
     # Without an object of `threading`: those are the model's, and making one costs more.
     _thread.start_new_thread(link.listen, (connection,))
     sys.argv = [""]
-    Worker(link, results, executing).run(ring)
+    code = 0
+    try:
+        Worker(link, results, executing).run(ring)
+    except BaseException as error:
+        print(_text_of(error), file=sys.stderr)
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # no thread of the model's keeps the process
+    os._exit(code)  # no thread of the model's keeps the process
 
 
 def open_socket() -> Any:

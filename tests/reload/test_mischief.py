@@ -50,6 +50,15 @@ def break_position():
     words[32] = (words[32] + (256 << 10) + 8) & 0xFFFFFFFF
     the_ring().notify()
 
+def lose_reading_position():
+    words = memoryview(the_ring().memory).cast("I")
+    words[16] = (words[16] + (512 << 10)) & 0xFFFFFFFF
+
+def spoil_inbox():
+    threading.Thread(target=threading.Event().wait).start()  # no daemon
+    words = memoryview(the_ring().memory).cast("I")
+    words[0] = (words[0] + (512 << 10)) & 0xFFFFFFFF
+
 def flood():
     ring = the_ring()
     memory = memoryview(ring.memory)
@@ -65,8 +74,11 @@ def flood():
 class TritonPythonModel:
     def execute(self, requests):
         x = pb_utils.get_input_tensor_by_name(requests[0], "X").as_numpy()
-        job = {1: write_endless_message, 2: break_position, 3: flood}.get(int(x[0]))
-        if job is not None and len(x) == 1:
+        job = {1: write_endless_message, 2: break_position, 3: flood, 4: lose_reading_position}
+        job = job.get(int(x[0]))
+        if x[0] == 5:
+            spoil_inbox()
+        elif job is not None and len(x) == 1:
             job()
             threading.Event().wait()  # nothing else is written
         elif job is not None:
@@ -173,6 +185,26 @@ def test_rubbish_in_its_messages_ends_a_worker_alone(serve_model, job, beside):
     assert server.load("good")[0] == 200
     assert ask(server, 21, model="good")[1]["outputs"][0]["data"] == [42]
     assert server.log.count("sent a malformed message") == 1
+
+
+def test_a_worker_that_reads_from_nowhere_is_replaced(serve_model):
+    server = serve_model(RUBBISH)
+    assert ask(server, 4, 0)[0] == 200
+    wait_until(lambda: told(server, "lost its place in its messages"), "the server to notice")
+    wait_until(lambda: ask(server, 21)[0] == 200, "another worker")
+
+
+def test_a_worker_ends_when_what_it_is_sent_makes_no_sense(serve_model):
+    server = serve_model(RUBBISH)
+    assert ask(server, 5)[0] == 200
+    wait_until(lambda: "expected a whole message of the server" in server.log, "the reason")
+    wait_until(lambda: ask(server, 21)[0] == 200, "another worker")
+
+
+def told(server: RepositoryServer, text: str) -> bool:
+    """Whether the log has that text; with each look a worker is asked something."""
+    ask(server, 21)
+    return text in server.log
 
 
 def test_a_flood_of_messages_holds_up_no_other_model(serve_model, tmp_path):

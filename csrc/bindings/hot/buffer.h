@@ -11,6 +11,8 @@
 
 #include <string_view>
 
+#include "bindings/py_ref.h"
+
 namespace pt::hot {
 
 // Py_buffer.
@@ -61,6 +63,38 @@ class BufferView {
  private:
   Buffer view_{};
   const bool is_open_;
+};
+
+// A memoryview of bytes that end before Python does: whoever keeps it finds it released, be it the
+// frame of a function that has failed.
+class PassingView {
+ public:
+  explicit PassingView(std::string_view bytes)
+      : view_(bindings::PyRef::Steal(PyMemoryView_FromMemory(
+            const_cast<char*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()), kReadView))) {}
+  ~PassingView() {
+    if (!view_) return;
+    PyObject* type = nullptr;
+    PyObject* value = nullptr;
+    PyObject* traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (!Release()) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+  }
+  PassingView(const PassingView&) = delete;
+  PassingView& operator=(const PassingView&) = delete;
+
+  // False: a Python error is set.
+  explicit operator bool() const { return static_cast<bool>(view_); }
+  PyObject* get() const { return view_.get(); }
+  // Ends it now. False, with a Python error: somebody has a buffer of it.
+  bool Release() const {
+    return static_cast<bool>(
+        bindings::PyRef::Steal(PyObject_CallMethod(view_.get(), "release", nullptr)));
+  }
+
+ private:
+  const bindings::PyRef view_;
 };
 
 }  // namespace pt::hot

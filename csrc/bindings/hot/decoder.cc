@@ -21,15 +21,12 @@ PyRef Number(uint64_t value) { return PyRef::Steal(PyLong_FromUnsignedLongLong(v
 
 // Calls a function of the twin with a view of `bytes`, which ends with the call.
 PyRef CallWithView(PyObject* function, std::string_view bytes, PyObject* argument, bool is_first) {
-  const PyRef view = PyRef::Steal(PyMemoryView_FromMemory(
-      const_cast<char*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()), kReadView));
+  const PassingView view(bytes);
   if (!view) return {};
   PyObject* const one = is_first ? argument : view.get();
   PyObject* const two = is_first ? view.get() : argument;
   PyRef result = PyRef::Steal(PyObject_CallFunctionObjArgs(function, one, two, nullptr));
-  if (!result) return {};
-  const PyRef released = PyRef::Steal(PyObject_CallMethod(view.get(), "release", nullptr));
-  return released ? std::move(result) : PyRef();
+  return result && view.Release() ? std::move(result) : PyRef();
 }
 
 }  // namespace
@@ -136,12 +133,13 @@ bool Decoder::DecodeParameters(Reader* reader, uint32_t count, PyRef* values, Py
   const PyRef number = Number(count);
   if (!number) return false;
   const PyRef read = CallWithView(parts_.read_parameters.get(), reader->rest, number.get(), false);
-  if (!read || !PyTuple_Check(read.get()) || PyTuple_Size(read.get()) != 3) return false;
-  *values = PyRef::Borrow(PyTuple_GetItem(read.get(), 0));
-  *trace = PyRef::Borrow(PyTuple_GetItem(read.get(), 1));
-  const size_t size = PyLong_AsSize_t(PyTuple_GetItem(read.get(), 2));
-  if (PyErr_Occurred() != nullptr) return false;
-  reader->Bytes(size);
+  PyObject* text = nullptr;
+  PyObject* told = nullptr;
+  Py_ssize_t size = 0;
+  if (!read || !PyArg_ParseTuple(read.get(), "OOn", &text, &told, &size)) return false;
+  *values = PyRef::Borrow(text);
+  *trace = PyRef::Borrow(told);
+  reader->Bytes(static_cast<size_t>(size));
   return reader->is_ok;
 }
 
@@ -158,11 +156,12 @@ PyRef Decoder::DecodeInputs(Reader* reader, size_t count) {
 PyRef Decoder::DecodeTensor(Reader* reader) {
   const auto head = reader->Get<TensorHead>();
   if (!reader->is_ok) return {};
-  PyObject* const name = PyList_GetItem(inputs_.get(), head.index);
+  const PyRef name = PyRef::Borrow(PyList_GetItem(inputs_.get(), head.index));
   const PyRef shape = PyRef::Steal(PyTuple_New(head.rank));
-  if (name == nullptr || !shape) return {};
+  if (!name || !shape) return {};
   for (Py_ssize_t i = 0; i < head.rank; ++i) {
-    PyObject* const dim = PyLong_FromLongLong(reader->Get<int64_t>());
+    const auto size = reader->Get<int64_t>();
+    PyObject* const dim = reader->is_ok ? PyLong_FromLongLong(size) : nullptr;
     if (dim == nullptr) return {};
     PyTuple_SetItem(shape.get(), i, dim);
   }
@@ -172,12 +171,12 @@ PyRef Decoder::DecodeTensor(Reader* reader) {
     if (!reader->is_ok) return {};
     const auto size = static_cast<Py_ssize_t>(bytes.size());
     buffer = PyRef::Steal(PyByteArray_FromStringAndSize(bytes.data(), size));
-  } else if (reader->is_ok) {
+  } else {
     buffer = TakeLoan(head.number, head.offset, head.size);
   }
   const PyRef dtype = PyRef::Steal(PyLong_FromLong(head.dtype));
   if (!buffer || !dtype) return {};
-  return PyRef::Steal(PyTuple_Pack(4, name, dtype.get(), shape.get(), buffer.get()));
+  return PyRef::Steal(PyTuple_Pack(4, name.get(), dtype.get(), shape.get(), buffer.get()));
 }
 
 PyRef Decoder::TakeLoan(uint32_t number, uint64_t offset, uint64_t size) {

@@ -291,8 +291,7 @@ bool Encoder::Finish(Draft* draft, bool* has_called) {
   for (const Draft::Large& large : draft->larges_) {
     if (large.size == 0) continue;
     *has_called = true;
-    const PyRef view = PyRef::Steal(PyMemoryView_FromMemory(
-        const_cast<char*>(large.data), static_cast<Py_ssize_t>(large.size), kReadView));
+    const PassingView view({large.data, large.size});
     if (!view) return false;
     const PyRef place = Copy(view.get());
     if (!place || !Fill(draft, large, place.get())) return false;

@@ -68,15 +68,15 @@ PyObject* MakeLoanBuffer(PyObject* type, PyObject* owner, Loans* loans, const Lo
     PyErr_SetString(PyExc_ValueError, "expected a loan inside the server's memory");
     return nullptr;
   }
-  PyObject* const self = PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0);
-  if (self == nullptr) return nullptr;
-  LoanBuffer* const buffer = Cast(self);
-  Py_INCREF(owner);
-  buffer->owner = owner;
+  auto self = bindings::PyRef::Steal(PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0));
+  if (!self) return nullptr;
+  LoanBuffer* const buffer = Cast(self.get());
   buffer->loans = loans;
   buffer->loan = loans->Begin(part.number, part.offset, part.size);
   buffer->size = static_cast<Py_ssize_t>(part.size);
-  return self;
+  Py_INCREF(owner);
+  buffer->owner = owner;  // from here on the loan ends with it
+  return self.Release();
 }
 
 void FreeInstance(PyObject* self) {

@@ -88,6 +88,7 @@ void Loans::ForgetFindings() {
 
 bool Loans::TakeEnded(std::string* out) {
   if (is_held_ || !has_ended()) return false;
+  out->reserve(out->size() + sizeof(uint32_t) * (1 + ended_.size() + shared_.size()));
   std::list<Loan> returned;
   std::list<Loan> written;
   written.swap(shared_);

@@ -30,6 +30,16 @@ PyObject* None() {
   return Py_None;
 }
 
+// As the function, and where C++ finds no memory Python is told so.
+template <auto function, typename... Arguments>
+PyObject* Guarded(Arguments... arguments) {
+  try {
+    return function(arguments...);
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
 PyObject* NoneUnless(bool has_failed) { return has_failed ? nullptr : None(); }
 
 // --- Making one.
@@ -126,13 +136,11 @@ PyObject* Send(PyObject* self, PyObject* args) {
   if (!PyArg_ParseTuple(args, "IO|p", &code, &payload, &wakes)) return nullptr;
   const BufferView view(payload);
   if (!view.is_open() || !PortOf(self)->Send(code, view.bytes())) return nullptr;
-  if (wakes != 0) PortOf(self)->ring().Notify(Ring::Urgency::kNow);
-  return None();
+  return NoneUnless(wakes != 0 && !PortOf(self)->ring().Notify(Ring::Urgency::kNow));
 }
 
 PyObject* NotifyServer(PyObject* self, PyObject* /*args*/) {
-  PortOf(self)->ring().Notify(Ring::Urgency::kNow);
-  return None();
+  return NoneUnless(!PortOf(self)->ring().Notify(Ring::Urgency::kNow));
 }
 
 PyObject* Leave(PyObject* self, PyObject* /*args*/) {
@@ -264,29 +272,34 @@ PyObject* GetCanScan(PyObject* self, void* /*closure*/) {
 }
 
 int SetCanScan(PyObject* self, PyObject* value, void* /*closure*/) {
-  if (value == nullptr) return -1;
-  PortOf(self)->loans().set_can_scan(PyObject_IsTrue(value) == 1);
+  const int can_scan = value == nullptr ? 0 : PyObject_IsTrue(value);
+  if (can_scan < 0) return -1;
+  PortOf(self)->loans().set_can_scan(can_scan == 1);
   return 0;
 }
 
 // The tables that Python's C API takes aren't constant, though nobody changes them.
 // NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables)
 PyMethodDef methods[] = {
-    {"receive", &Receive, METH_O, "receive(seconds): see Link.receive"},
-    {"send", &Send, METH_VARARGS, "send(code, payload, wake=True): see Ring.send"},
-    {"notify", &NotifyServer, METH_NOARGS, "notify(): see Ring.notify"},
-    {"leave", &Leave, METH_NOARGS, "leave(): see Ring.leave"},
-    {"is_cancelled", &IsCancelled, METH_O, "is_cancelled(slot): see Ring.is_cancelled"},
-    {"is_logged", &IsLogged, METH_O, "is_logged(level): see Ring.is_logged"},
-    {"set_names", &SetNames, METH_VARARGS, "set_names(inputs, outputs, places of outputs)"},
-    {"make_requests", &MakeRequests, METH_VARARGS, "make_requests(batch, host, classes): see Link"},
-    {"answer", &Answer, METH_VARARGS, "answer(requests, box, response type): see Link.answer"},
-    {"keep", &Keep, METH_VARARGS, "keep(payload, lent): whether it goes with the batch's end"},
-    {"end_batch", &EndBatch, METH_O, "end_batch(failure): see Link.end_batch"},
-    {"return_inputs", &ReturnInputs, METH_VARARGS, "return_inputs(wake=False): see Link"},
-    {"take", &Take, METH_VARARGS, "take(number, offset, size): see Loans.take"},
-    {"find", &Find, METH_VARARGS, "find(address, size): see Loans.find"},
-    {"take_ended", &TakeEnded, METH_NOARGS, "take_ended(): see Loans.take_ended"},
+    {"receive", &Guarded<&Receive>, METH_O, "receive(seconds): see Link.receive"},
+    {"send", &Guarded<&Send>, METH_VARARGS, "send(code, payload, wake=True): see Ring.send"},
+    {"notify", &Guarded<&NotifyServer>, METH_NOARGS, "notify(): see Ring.notify"},
+    {"leave", &Guarded<&Leave>, METH_NOARGS, "leave(): see Ring.leave"},
+    {"is_cancelled", &Guarded<&IsCancelled>, METH_O, "is_cancelled(slot): see Ring.is_cancelled"},
+    {"is_logged", &Guarded<&IsLogged>, METH_O, "is_logged(level): see Ring.is_logged"},
+    {"set_names", &Guarded<&SetNames>, METH_VARARGS,
+     "set_names(inputs, outputs, places of outputs)"},
+    {"make_requests", &Guarded<&MakeRequests>, METH_VARARGS,
+     "make_requests(batch, host, classes): see Link"},
+    {"answer", &Guarded<&Answer>, METH_VARARGS,
+     "answer(requests, box, response type): see Link.answer"},
+    {"keep", &Guarded<&Keep>, METH_VARARGS,
+     "keep(payload, lent): whether it goes with the batch's end"},
+    {"end_batch", &Guarded<&EndBatch>, METH_O, "end_batch(failure): see Link.end_batch"},
+    {"return_inputs", &Guarded<&ReturnInputs>, METH_VARARGS, "return_inputs(wake=False): see Link"},
+    {"take", &Guarded<&Take>, METH_VARARGS, "take(number, offset, size): see Loans.take"},
+    {"find", &Guarded<&Find>, METH_VARARGS, "find(address, size): see Loans.find"},
+    {"take_ended", &Guarded<&TakeEnded>, METH_NOARGS, "take_ended(): see Loans.take_ended"},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -311,7 +324,7 @@ PyModuleDef module = {PyModuleDef_HEAD_INIT,
 
 PyObject* MakePortType() {
   PyType_Slot slots[] = {
-      {Py_tp_new, reinterpret_cast<void*>(&New)},
+      {Py_tp_new, reinterpret_cast<void*>(static_cast<newfunc>(&Guarded<&New>))},
       {Py_tp_dealloc, reinterpret_cast<void*>(&DeallocPort)},
       {Py_tp_methods, methods},
       {Py_tp_getset, attributes},

@@ -20,17 +20,30 @@ int64_t Now() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+// False: a Python error is set.
+bool AppendText(PyObject* text, std::string* out) {
+  const PyRef encoded = PyRef::Steal(PyUnicode_AsEncodedString(text, "utf-8", "replace"));
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (!encoded || PyBytes_AsStringAndSize(encoded.get(), &data, &size) < 0) return false;
+  out->append(data, static_cast<size_t>(size));
+  return true;
+}
+
 }  // namespace
 
 Port::Port(Parts parts) : parts_(std::move(parts)), main_(PyThread_get_thread_ident()) {}
 
 PyRef Port::Receive(double seconds) {
   Ring::Received message;
-  if (!ring().Take(&message)) {
+  Ring::Found found = ring().Take(&message);
+  if (found == Ring::Found::kNone) {
     ring().Wait(seconds);
     if (!ReturnInputs(Wake::kYes)) return {};
-    if (!ring().Take(&message)) return PyRef::Borrow(Py_None);
+    found = ring().Take(&message);
+    if (found == Ring::Found::kNone) return PyRef::Borrow(Py_None);
   }
+  if (found == Ring::Found::kFailed) return {};
   std::string_view content = message.bytes;
   uint32_t loan = 0;
   if ((message.code & kElsewhere) != 0) {
@@ -56,6 +69,7 @@ PyRef Port::ReceiveBatch(std::string_view content, uint32_t loan) {
   if (!batch.requests) return {};
   sequence_ = batch.sequence;
   batch_size_ = PyList_Size(batch.requests.get());
+  if (batch_size_ < 0) return {};
   ring().BeginBatch(sequence_);
   if (!EndMessage(loan)) return {};
   is_executing_ = true;
@@ -121,6 +135,9 @@ bool Port::EndBatch(PyObject* failure) {
   const int64_t now = Now();
   const bool is_soon = now - woke_ > kWakeNanoseconds || !ring().HasMessage();
   if (is_soon) woke_ = now;
+  const Done done{sequence_, static_cast<uint64_t>(now - began_), failure != Py_None};
+  std::string end(BytesOf(done));
+  if (failure != Py_None && !AppendText(failure, &end)) return false;
   const bool is_kept = is_kept_;
   uint32_t code = kResponses;
   std::string responses;
@@ -130,20 +147,10 @@ bool Port::EndBatch(PyObject* failure) {
   std::string returned;  // in the same breath as the look at the loans, whatever is written first
   const bool has_returned = loans().TakeEnded(&returned);
   if (ring().is_left()) return true;
-  if (is_kept) ring().Write(code, responses);
+  if (is_kept && !ring().Write(code, responses)) return false;
   if (has_returned && !Send(kReturnInputs, returned)) return false;
-  const Done done{sequence_, static_cast<uint64_t>(now - began_), failure != Py_None};
-  std::string end(BytesOf(done));
-  if (failure != Py_None) {
-    const PyRef text = PyRef::Steal(PyUnicode_AsEncodedString(failure, "utf-8", "replace"));
-    char* data = nullptr;
-    Py_ssize_t size = 0;
-    if (!text || PyBytes_AsStringAndSize(text.get(), &data, &size) < 0) return false;
-    end.append(data, static_cast<size_t>(size));
-  }
   if (!Send(kBatchDone, end)) return false;
-  ring().Notify(is_soon ? Ring::Urgency::kNow : Ring::Urgency::kWhenItLooks);
-  return true;
+  return ring().Notify(is_soon ? Ring::Urgency::kNow : Ring::Urgency::kWhenItLooks);
 }
 
 // Makes what was kept a message. Afterwards nothing is kept, and nothing here holds a loan.
@@ -154,22 +161,27 @@ bool Port::FinishKept(uint32_t* code, std::string* message) {
   is_kept_ = false;
   bool has_called = false;
   bool is_ready = encoder().Finish(&draft, &has_called);
-  *message = std::move(draft.bytes);
-  has_called |= message->size() > Ring::kLargest;
-  is_ready = is_ready && Prepare(code, message);
+  if (draft.bytes.size() <= Ring::kLargest) {
+    *message = std::move(draft.bytes);
+  } else {
+    std::string_view payload = draft.bytes;
+    Pointer pointer;
+    has_called = true;
+    is_ready = is_ready && MoveLarge(code, &payload, &pointer);
+    *message = std::string(is_ready ? payload : std::string_view());
+  }
   if (has_called) loans().ForgetFindings();
   return is_ready;
 }
 
-bool Port::Prepare(uint32_t* code, std::string* payload) {
+bool Port::MoveLarge(uint32_t* code, std::string_view* payload, Pointer* pointer) {
   if (payload->size() <= Ring::kLargest) return true;
   if (payload->size() > kLargestElsewhere) {
     PyErr_Format(PyExc_ValueError, "expected at most 2 GiB for the server, got %zu bytes",
                  payload->size());
     return false;
   }
-  const PyRef view = PyRef::Steal(PyMemoryView_FromMemory(
-      payload->data(), static_cast<Py_ssize_t>(payload->size()), kReadView));
+  const PassingView view(*payload);
   if (!view) return false;
   const PyRef place =
       PyRef::Steal(PyObject_CallMethod(parts_.results.get(), "put", "O", view.get()));
@@ -177,29 +189,23 @@ bool Port::Prepare(uint32_t* code, std::string* payload) {
   unsigned int slot = 0;
   unsigned long long offset = 0;
   if (!PyArg_ParseTuple(place.get(), "IK", &slot, &offset)) return false;
-  *payload = BytesOf(Pointer{offset, payload->size(), slot});
+  *pointer = {offset, payload->size(), slot};
+  *payload = BytesOf(*pointer);
   *code |= kElsewhere;
   return true;
 }
 
 bool Port::Send(uint32_t code, std::string_view payload) {
   if (ring().is_left()) return true;
-  if (payload.size() <= Ring::kLargest) {
-    ring().Write(code, payload);
-    return true;
-  }
-  std::string copy(payload);
-  if (!Prepare(&code, &copy)) return false;
-  ring().Write(code, copy);
-  return true;
+  Pointer pointer;
+  return MoveLarge(&code, &payload, &pointer) && ring().Write(code, payload);
 }
 
 bool Port::ReturnInputs(Wake wake) {
   std::string returned;
   if (!loans().TakeEnded(&returned)) return true;
   if (!Send(kReturnInputs, returned)) return false;
-  if (wake == Wake::kYes) ring().Notify(Ring::Urgency::kNow);
-  return true;
+  return wake == Wake::kNo || ring().Notify(Ring::Urgency::kNow);
 }
 
 }  // namespace pt::hot

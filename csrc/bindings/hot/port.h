@@ -16,6 +16,7 @@
 #include "bindings/hot/decoder.h"
 #include "bindings/hot/encoder.h"
 #include "bindings/hot/loans.h"
+#include "bindings/hot/records.h"
 #include "bindings/hot/requests.h"
 #include "bindings/hot/ring.h"
 #include "bindings/py_ref.h"
@@ -67,8 +68,9 @@ class Port {
   PyRef ReceiveBatch(std::string_view content, uint32_t loan);
   bool EndMessage(uint32_t loan);
   bool FinishKept(uint32_t* code, std::string* message);
-  // Moves a payload that is too large for the ring to the results. False: a Python error is set.
-  bool Prepare(uint32_t* code, std::string* payload);
+  // Moves a payload that is too large for the ring to the results; what is sent in its place is
+  // `pointer`. False: a Python error is set.
+  bool MoveLarge(uint32_t* code, std::string_view* payload, Pointer* pointer);
   bool CanKeep() const;
 
   Parts parts_;

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 
@@ -43,10 +45,14 @@ void Sleep(std::atomic<uint32_t>* word, uint32_t expected, const timespec* limit
   PyEval_RestoreThread(state);
 }
 
-void RingBell(int bell) {
+// False, with a Python error: a model has closed or filled it.
+bool RingBell(int bell) {
   const uint64_t one = 1;
-  // Can't fail but for a model that has closed or filled it, and then nobody could be told.
-  [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof one);
+  ssize_t written = -1;
+  do written = write(bell, &one, sizeof one);
+  while (written < 0 && errno == EINTR);
+  if (written < 0) PyErr_SetFromErrno(PyExc_OSError);
+  return written >= 0;
 }
 
 }  // namespace
@@ -71,19 +77,27 @@ void Ring::Wait(double seconds) {
   Word(kSleeps).store(0, std::memory_order_relaxed);
 }
 
-bool Ring::Take(Received* message) {
-  while (HasMessage()) {
+Ring::Found Ring::Take(Received* message) {
+  while (true) {
+    const uint32_t there = Word(kToTail).load(std::memory_order_acquire) - read_;
+    if (there == 0) return Found::kNone;
     const char* at = memory_ + kToWorker + (read_ & kMask);
     uint32_t header[2];
     std::memcpy(header, at, kHeader);
+    const uint32_t most = std::min(there, kRingBytes - (read_ & kMask));
+    if (there > kRingBytes || header[0] > kRingBytes || Needed(header[0]) > most) {
+      PyErr_Format(PyExc_ValueError,
+                   "expected a whole message of the server, got %u bytes where %u have room",
+                   header[0], most);
+      return Found::kFailed;
+    }
     next_ = read_ + Needed(header[0]);
     if (header[1] != 0) {
       *message = {header[1], {at + kHeader, header[0]}};
-      return true;
+      return Found::kMessage;
     }
     Taken();  // it fills the ring's end
   }
-  return false;
 }
 
 void Ring::Taken() {
@@ -95,16 +109,25 @@ void Ring::BeginBatch(uint32_t sequence) {
   Word(kBegun).store(sequence, std::memory_order_release);
 }
 
-void Ring::Write(uint32_t code, std::string_view payload) {
+bool Ring::LookAtUnread(uint32_t* unread) const {
+  *unread = write_ - Word(kFromHead).load(std::memory_order_seq_cst);
+  if (*unread <= kRingBytes) return true;
+  PyErr_Format(PyExc_ValueError, "expected at most %u bytes that the server hasn't read, got %u",
+               kRingBytes, *unread);
+  return false;
+}
+
+bool Ring::Write(uint32_t code, std::string_view payload) {
   const auto size = static_cast<uint32_t>(payload.size());
   const uint32_t needed = Needed(size);
   uint32_t skipped = 0;
   while (true) {  // another thread may write while this one waits
     const uint32_t to_end = kRingBytes - (write_ & kMask);
     skipped = to_end < needed ? to_end : 0;
-    const uint32_t used = write_ - Word(kFromHead).load(std::memory_order_acquire);
-    if (kRingBytes - used >= needed + skipped) break;
-    WaitForRoom(needed + skipped);
+    uint32_t unread = 0;
+    if (!LookAtUnread(&unread)) return false;
+    if (kRingBytes - unread >= needed + skipped) break;
+    if (!WaitForRoom(needed + skipped)) return false;
   }
   char* const ring = memory_ + kFromWorker;
   if (skipped > 0) {
@@ -118,32 +141,34 @@ void Ring::Write(uint32_t code, std::string_view payload) {
   if (size > 0) std::memcpy(at + kHeader, payload.data(), size);
   write_ += needed;
   Word(kFromTail).store(write_, std::memory_order_seq_cst);
+  return true;
 }
 
-void Ring::WaitForRoom(uint32_t needed) {
+bool Ring::WaitForRoom(uint32_t needed) {
   Word(kWantsRoom).store(1, std::memory_order_seq_cst);
-  const uint32_t head = Word(kFromHead).load(std::memory_order_seq_cst);
-  if (kRingBytes - (write_ - head) >= needed) return;
-  Notify(Urgency::kNow);
+  uint32_t unread = 0;
+  if (!LookAtUnread(&unread)) return false;
+  if (kRingBytes - unread >= needed) return true;
+  const uint32_t head = write_ - unread;
+  if (!Notify(Urgency::kNow)) return false;
   const timespec limit{0, kRoomNanoseconds};
   Sleep(&Word(kFromHead), head, &limit);
+  return true;
 }
 
-void Ring::Notify(Urgency urgency) {
-  if (is_left_) return;
+bool Ring::Notify(Urgency urgency) {
+  if (is_left_) return true;
   const uint32_t reader = Word(kReader).load(std::memory_order_seq_cst);
   if (reader > kReaderSleeps) {
-    if (reader == rung_) return;  // for this wait it was rung already
-    if (urgency == Urgency::kNow || (reader & 7) == kLoopWaits) {
-      rung_ = reader;
-      RingBell(loop_bell_);
-    }
-    return;
+    if (reader == rung_) return true;  // for this wait it was rung already
+    if (urgency == Urgency::kWhenItLooks && (reader & 7) != kLoopWaits) return true;
+    rung_ = reader;
+    return RingBell(loop_bell_);
   }
   if (reader == kReaderSleeps || (urgency == Urgency::kNow && reader == kReaderDozes)) {
     syscall(SYS_futex, &Word(kFromTail), FUTEX_WAKE, 1, nullptr, nullptr, 0);
   }
-  if (reader == kReaderNobody) RingBell(bell_);
+  return reader != kReaderNobody || RingBell(bell_);
 }
 
 bool Ring::IsCancelled(uint32_t slot) const {

@@ -4,6 +4,8 @@
 // Thread rule: with the interpreter lock held, which is what keeps writers apart: it is given up
 // while this waits, for a message or for room, but never inside a message. Owner rule: borrows the
 // memory and the descriptors.
+//
+// A model may have written anywhere: positions and sizes that make no sense are a ValueError.
 #pragma once
 
 #include <atomic>
@@ -38,21 +40,22 @@ class Ring {
 
   // Waits until a message is there, the time (zero: for ever) is over or a signal comes.
   void Wait(double seconds);
-  // The next message; false: none.
-  bool Take(Received* message);
+  // The next message. kFailed: a Python error is set.
+  enum class Found { kMessage, kNone, kFailed };
+  Found Take(Received* message);
   // Gives the bytes of the last message back.
   void Taken();
   bool HasMessage() const;
   // Tells that this batch is being run.
   void BeginBatch(uint32_t sequence);
 
-  // Writes one message; waits for room. REQUIRES: at most kLargest bytes, which stay as they are
-  // also while other threads run.
-  void Write(uint32_t code, std::string_view payload);
+  // Writes one message; waits for room. False: a Python error is set. REQUIRES: at most kLargest
+  // bytes, which stay as they are also while other threads run.
+  bool Write(uint32_t code, std::string_view payload);
   enum class Urgency { kNow, kWhenItLooks };
   // Wakes the server if it doesn't read; kWhenItLooks: not if it looks again by itself within a
-  // millisecond.
-  void Notify(Urgency urgency);
+  // millisecond. False: a Python error is set.
+  bool Notify(Urgency urgency);
 
   bool IsCancelled(uint32_t slot) const;
   bool IsLogged(uint32_t level) const;
@@ -63,7 +66,9 @@ class Ring {
 
  private:
   std::atomic<uint32_t>& Word(uint32_t index) const;
-  void WaitForRoom(uint32_t needed);
+  // How much of what was written the server hasn't read. False: a Python error is set.
+  bool LookAtUnread(uint32_t* unread) const;
+  bool WaitForRoom(uint32_t needed);
 
   char* const memory_;
   const int bell_;
