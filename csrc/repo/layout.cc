@@ -56,6 +56,7 @@ Layout ScanRepositories(const std::vector<std::string>& repositories, Namespacin
 Result<std::vector<ModelPlace>> FindModel(const std::vector<std::string>& repositories,
                                           const std::string& name) {
   std::vector<ModelPlace> places;
+  Status unreadable;
   for (const std::string& repository : repositories) {
     std::string path = repository;
     path.append("/").append(name);
@@ -65,13 +66,19 @@ Result<std::vector<ModelPlace>> FindModel(const std::vector<std::string>& reposi
       continue;
     }
     const int error = errno;
-    struct stat root = {};
-    if (stat(repository.c_str(), &root) != 0) return FileProblem("stat", repository, errno);
-    struct stat link = {};
-    const bool is_there = lstat(path.c_str(), &link) == 0;
-    if (error == ENOENT && !is_there) continue;
-    places.push_back({name, repository, path, FileProblem("stat", path, error), {}});
+    struct stat other = {};
+    if (lstat(path.c_str(), &other) == 0) {
+      places.push_back({name, repository, path, FileProblem("stat", path, error), {}});
+      continue;
+    }
+    if (stat(repository.c_str(), &other) != 0) {
+      unreadable = FileProblem("stat", repository, errno);
+    } else if (error != ENOENT) {
+      unreadable = FileProblem("stat", path, error);
+    }
   }
+  // What one repository has is served, whatever is wrong with another.
+  if (places.empty() && !unreadable.ok()) return unreadable;
   return places;
 }
 

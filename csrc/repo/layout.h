@@ -42,8 +42,8 @@ enum class Namespacing { kOff, kOn };
 Layout ScanRepositories(const std::vector<std::string>& repositories,
                         Namespacing namespacing = Namespacing::kOff);
 
-// Where the model of that name is: none, one, or several repositories have it. Errors: what
-// ScanRepositories would call unreadable.
+// Where the model of that name is: none, one, or several repositories have it. Errors: where none
+// has it, what ScanRepositories would call unreadable.
 Result<std::vector<ModelPlace>> FindModel(const std::vector<std::string>& repositories,
                                           const std::string& name);
 

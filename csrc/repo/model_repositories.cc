@@ -141,6 +141,8 @@ void ModelRepositories::RunStart() {
   const Layout layout = ScanRepositories(options_.repositories, options_.namespacing);
   NoteLayout(layout);
   for (const UnreadableRepository& one : layout.unreadable) {
+    PT_LOG(logger_, kError,
+           "repository " + one.repository + " can't be read: " + one.problem.message());
     CountUnreadable(one.repository, one.problem);
   }
   const bool loads_all =

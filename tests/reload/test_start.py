@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from e2e.harness import wait_until
 from reload.repository import Repository, RepositoryServer
 
@@ -35,6 +37,47 @@ def test_a_repository_that_was_never_read_is_not_ready(repository, tmp_path):
         aside.rename(repository.path)
         server.wait_content("m", "1")
         server.wait_ready()
+    finally:
+        assert server.stop() == 0
+
+
+MODES = {
+    "none": (),
+    "explicit": ("--model-control-mode=explicit", "--load-model=*"),
+    "poll": ("--model-control-mode=poll", "--repository-poll-secs=1"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_of_two_repositories_is_missing(repository, tmp_path, mode):
+    repository.write_model("m", content="1")
+    gone = Repository(tmp_path / "gone")
+    gone.write_model("later", content="2")
+    aside = gone.path.rename(tmp_path / "aside")
+    options = ("--exit-on-error=false", "--model-repository", str(gone.path), *MODES[mode])
+    server = RepositoryServer(tmp_path, repository, *options)
+    try:
+        wait_until(lambda: server.get("/v2/health/live")[0] == 200, "the server to live")
+        server.wait_content("m", "1")
+        assert server.get("/v2/models/m/ready")[0] == 200
+        assert server.get("/v2/health/ready")[0] == 400  # what the other one has, nobody knows
+        server.wait_metric("pytriton_repositories_frozen", 1)
+        assert list(server.index()) == [("m", "1")]
+        if mode == "explicit":
+            assert server.unload("m")[0] == 200
+            assert server.load("m") == (200, b"")
+            status, text = server.load("later")
+            assert status == 500
+            assert f"failed to stat file {gone.path}".encode() in text
+        aside.rename(gone.path)
+        if mode == "explicit":
+            assert server.load("later") == (200, b"")
+        if mode != "none":
+            server.wait_content("later", "2")
+        if mode == "poll":
+            server.wait_ready()
+        assert server.ask() == (200, "1")
+        wait_until(lambda: f"repository {gone.path} can't be read" in server.log, "the log")
     finally:
         assert server.stop() == 0
 

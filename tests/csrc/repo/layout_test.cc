@@ -60,6 +60,21 @@ TEST_F(LayoutTest, FindsTheSameModelInTwoRepositories) {
   EXPECT_FALSE(FindModel({scratch_.Path("r3")}, "m").ok());
 }
 
+TEST_F(LayoutTest, FindsAModelWhateverIsWrongWithAnotherRepository) {
+  scratch_.MakeDir("r/m");
+  scratch_.Write("file", "");
+  for (const char* bad : {"gone", "file"}) {
+    SCOPED_TRACE(bad);
+    const auto places = FindModel({scratch_.Path(bad), scratch_.Path("r")}, "m");
+    ASSERT_TRUE(places.ok()) << places.status().ToString();
+    ASSERT_EQ(places->size(), 1U);
+    EXPECT_EQ(places->front().path, scratch_.Path("r/m"));
+    const auto none = FindModel({scratch_.Path(bad), scratch_.Path("r")}, "x");
+    ASSERT_FALSE(none.ok()) << "it may have the model";
+    EXPECT_NE(none.status().message().find(scratch_.Path(bad)), std::string::npos);
+  }
+}
+
 TEST_F(LayoutTest, VersionsAreStrictNumbers) {
   for (const char* name :
        {"0", "7", "10", "9223372036854775807", "9223372036854775808", "007", "20261123000000000000",
