@@ -1,4 +1,5 @@
-// Strict base64 (RFC 4648 section 4): the standard alphabet, padded, nothing else between.
+// Base64 (RFC 4648 section 4) as tools write it: the standard alphabet, in lines or not, padded or
+// not. Nothing else is skipped.
 //
 // Thread rule: pure functions.
 #pragma once
@@ -10,7 +11,8 @@
 
 namespace pt::wire {
 
-// Errors: InvalidArgument naming the place of the first wrong character, or the length.
+// Errors: InvalidArgument naming the place of the first wrong character, or what is wrong with
+// the end.
 Result<std::string> DecodeBase64(std::string_view text);
 
 }  // namespace pt::wire

@@ -22,6 +22,17 @@ TEST(Base64, DecodesWhatTheStandardGives) {
   EXPECT_EQ(*DecodeBase64("+/+/"), "\xfb\xff\xbf");
 }
 
+TEST(Base64, TakesLinesAndLacksOfPadding) {
+  for (const char* text :
+       {"Zm9vYg==", "Zm9vYg", "Zm9v\nYg==\n", "Zm9v\r\nYg==\r\n", " Z m\t9vYg = = ", "Zm9vYg\n"}) {
+    const auto decoded = DecodeBase64(text);
+    ASSERT_TRUE(decoded.ok()) << text << decoded.status().message();
+    EXPECT_EQ(*decoded, "foob") << text;
+  }
+  EXPECT_EQ(*DecodeBase64("Zm8"), "fo");
+  EXPECT_EQ(*DecodeBase64("\n"), "");
+}
+
 struct BadCase {
   std::string text;
   std::string message;
@@ -29,15 +40,18 @@ struct BadCase {
 
 TEST(Base64, RefusesEverythingElseWithItsPlace) {
   const BadCase cases[] = {
-      {"Zg", "expected base64 of a length divisible by 4, got 2"},
-      {"=", "expected base64 of a length divisible by 4, got 1"},
+      {"Z", "expected base64 of whole bytes, got 1 digits"},
+      {"Zm9vY", "expected base64 of whole bytes, got 5 digits"},
+      {"=", "expected base64 with 0 '=' at its end, got 1"},
+      {"Zg=", "expected base64 with 2 '=' at its end, got 1"},
+      {"Zg===", "expected base64 with 2 '=' at its end, got 3"},
       {"Zm9vY!==", "expected base64, got an invalid character at offset 5"},
-      {"Zm 9", "expected base64, got an invalid character at offset 2"},
       {"Zm-_", "expected base64, got an invalid character at offset 2"},
-      {"Z===", "expected base64, got an invalid character at offset 1"},
-      {"====", "expected base64, got an invalid character at offset 0"},
-      {"Zg==Zg==", "expected base64, got an invalid character at offset 2"},
-      {"Zm9\n", "expected base64, got an invalid character at offset 3"},
+      {"Z===", "expected base64 of whole bytes, got 1 digits"},
+      {"====", "expected base64 with 0 '=' at its end, got 4"},
+      {"Zg==Zg==", "expected base64, got an invalid character at offset 4"},
+      {"Zg=\n=\nZg", "expected base64, got an invalid character at offset 6"},
+      {"Zm9\v", "expected base64, got an invalid character at offset 3"},
       {"Zm9\0"s, "expected base64, got an invalid character at offset 3"},
       {"\xffm9v", "expected base64, got an invalid character at offset 0"},
       {"Zh==", "expected base64, got bits after its end"},
