@@ -3,7 +3,7 @@
 // anything: whoever gets none, or finds that it can't fork, starts a worker by itself.
 //
 // A template is for one interpreter and one environment. Its workers end with it, and it with the
-// server; only the template can reap them.
+// server, however that ends, after what its workers' models have started; only it can reap them.
 // Thread rule: thread-safe; a lock is held for a question and its answer, which take milliseconds.
 // Get waits for a new one. Owner rule: shared by the workers that it forked; WorkerTemplates keeps
 // the few that were used last.

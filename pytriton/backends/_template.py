@@ -13,7 +13,7 @@ import contextlib
 import os
 import struct
 import sys
-from typing import Any, List, Tuple
+from typing import Any, List, Set, Tuple
 
 _SOCKET = 3
 _FORK, _REAP = 1, 2
@@ -114,35 +114,90 @@ class _Birth:
             self._memmove(self._begin, self._arguments, self._size)
 
 
-def _receive(connection: Any) -> Tuple[int, int, List[int]]:
-    """The next command: its kind, its number, descriptors. Exits when there is no server."""
-    import array
-    import socket
+class _Server:
+    """The server: its commands, and its end, with which ends what models have started.
 
-    numbers = array.array("i")
-    space = socket.CMSG_SPACE(8 * numbers.itemsize)
-    data, ancillary, _, _ = connection.recvmsg(_COMMAND.size, space, socket.MSG_WAITALL)
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
-    if len(data) < _COMMAND.size:
+    Args:
+        connection: the socket to it.
+        pid: its process, the parent of this one.
+    """
+
+    def __init__(self, connection: Any, pid: int) -> None:
+        import ctypes
+        import select
+
+        self._connection = connection
+        self._workers: Set[int] = set()  # each leads a process group until it is reaped
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+        self._pidfd = -1
+        if hasattr(os, "pidfd_open"):  # since Python 3.9
+            with contextlib.suppress(OSError):  # an older kernel
+                self._pidfd = os.pidfd_open(pid)
+        if self._pidfd >= 0:
+            self._poll.register(self._pidfd, select.POLLIN)
+            # Else the system ends this process with the server, which leaves no time.
+            ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+    def receive(self) -> Tuple[int, bytes, int, List[int]]:
+        """The next command: its kind, directory, number and descriptors."""
+        import array
+        import socket
+
+        numbers = array.array("i")
+        space = socket.CMSG_SPACE(8 * numbers.itemsize)
+        if any(fd == self._pidfd for fd, _ in self._poll.poll()):
+            self._end()
+        data, ancillary, _, _ = self._connection.recvmsg(_COMMAND.size, space, socket.MSG_WAITALL)
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+        if len(data) < _COMMAND.size:
+            self._end()
+        kind, number = _COMMAND.unpack(data)
+        directory = b""
+        if kind == _FORK and number > 0:
+            directory = self._connection.recv(number, socket.MSG_WAITALL)
+        return kind, directory, number, list(numbers)
+
+    def answer(self, number: int) -> None:
+        """Answers the command."""
+        try:
+            self._connection.sendall(_ANSWER.pack(number))
+        except OSError:
+            self._end()
+
+    def fork(self) -> int:
+        """As `os.fork`; -1 if the system refuses."""
+        pid = _fork()
+        if pid > 0:
+            self._workers.add(pid)
+        elif pid == 0 and self._pidfd >= 0:
+            os.close(self._pidfd)
+        return pid
+
+    def reap(self, worker: int) -> int:
+        """How the worker has ended; -1 if it hasn't."""
+        try:
+            found, status = os.waitpid(worker, os.WNOHANG)
+        except ChildProcessError:
+            return _REFUSED
+        if found != worker:
+            return _REFUSED
+        self._workers.discard(worker)
+        return status
+
+    def _end(self) -> None:
+        """There is no server any more."""
+        for group in self._workers:
+            with contextlib.suppress(OSError):
+                os.killpg(group, 9)
         os._exit(0)
-    kind, number = _COMMAND.unpack(data)
-    return kind, number, list(numbers)
 
 
-def _reap(pid: int) -> int:
-    try:
-        found, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return _REFUSED
-    return status if found == pid else _REFUSED
-
-
-def _serve(connection: Any, end_with: Any) -> None:
+def _serve(connection: Any, server: int, end_with: Any) -> None:
     """Obeys. Runs a worker in each child, and returns in none: what this knows is not freed."""
     import gc
-    import socket
 
     known = _import_all()
     import _worker
@@ -153,22 +208,23 @@ def _serve(connection: Any, end_with: Any) -> None:
     del sys.modules["_worker"]  # a model may have one of that name
     executing = mark_output()
     birth = _Birth(end_with)
+    commands = _Server(connection, server)
     gc.collect()
     gc.freeze()  # nothing here is garbage: its pages stay shared
     connection.sendall(b"H")
     while True:
-        kind, number, descriptors = _receive(connection)
+        kind, directory, number, descriptors = commands.receive()
         if kind == _REAP:
-            answer = _reap(number)
+            answer = commands.reap(number)
         else:
-            directory = connection.recv(number, socket.MSG_WAITALL) if number else b""
-            answer = _fork() if _is_same(known) and len(descriptors) == 2 else _REFUSED
+            is_sound = _is_same(known) and len(descriptors) == 2
+            answer = commands.fork() if is_sound else _REFUSED
             if answer == 0:
                 birth.become_worker(descriptors, directory)
                 run(connection, executing)  # whose number is the worker's socket from here on
             for descriptor in descriptors:
                 os.close(descriptor)
-        connection.sendall(_ANSWER.pack(answer))
+        commands.answer(answer)
 
 
 def main() -> None:
@@ -176,13 +232,14 @@ def main() -> None:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import _worker
 
-    end_with = _worker.bind_to(int(sys.argv[1]))
+    server = int(sys.argv[1])
+    end_with = _worker.bind_to(server)
     connection = _worker.open_socket()
     null = os.open(os.devnull, os.O_WRONLY)
     for target in (1, 2):
         os.dup2(null, target)
     os.close(null)
-    _serve(connection, end_with)
+    _serve(connection, server, end_with)
 
 
 if __name__ == "__main__":

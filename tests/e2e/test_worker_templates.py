@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -25,13 +26,31 @@ class TritonPythonModel:
         facts = np.array([os.getpid(), os.getppid(), np.random.random()])
         return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", facts)]) for _ in requests]
 """
+# Starts what goes on when it has ended.
+STARTING_MODEL = (
+    MODEL
+    + """
+import subprocess
+import time
+
+subprocess.Popen(["sh", "-c", "sleep 1000 & wait"])
+if os.fork() == 0:
+    time.sleep(1000)
+"""
+)
 
 
-def serve(start: StartServer, folder: Path, *options: str, models: tuple[str, ...] = ("m",)):
+def serve(
+    start: StartServer,
+    folder: Path,
+    *options: str,
+    models: tuple[str, ...] = ("m",),
+    code: str = MODEL,
+):
     for name in models:
         version = folder / "models" / name / "1"
         version.mkdir(parents=True)
-        (version / "model.py").write_text(MODEL)
+        (version / "model.py").write_text(code)
         (version.parent / "config.pbtxt").write_text(CONFIG)
     return start("small.py", "--model-repository", str(folder / "models"), *options)
 
@@ -97,8 +116,25 @@ def test_how_a_forked_worker_ended_is_told(start, tmp_path):
     assert not Path(f"/proc/{pid}").exists(), "the template has not reaped it"
 
 
-def test_template_and_workers_end_with_a_killed_server(start, tmp_path):
-    server = serve(start, tmp_path)
-    pid, template, _ = facts_of(server)
-    server.kill()
-    wait_until(lambda: not is_alive(pid) and not is_alive(template), "both to end")
+def tree_of(pid: int) -> list[int]:
+    """Its descendants."""
+    found = []
+    with contextlib.suppress(OSError):  # it has ended
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, children.read_text().split()):
+                found += [child, *tree_of(child)]
+    return found
+
+
+def test_nothing_is_left_of_a_killed_server(start, tmp_path):
+    server = serve(start, tmp_path, models=("a", "b"), code=STARTING_MODEL)
+    pid, template, _ = facts_of(server, "a")
+    wait_until(lambda: len(tree_of(server.process.pid)) == 9, "all to be started")
+    tree = tree_of(server.process.pid)
+    assert {pid, template} < set(tree)
+    try:
+        server.kill()
+        wait_until(lambda: not any(map(is_alive, tree)), "all of them to end")
+    finally:
+        for left in filter(is_alive, tree):
+            os.kill(left, signal.SIGKILL)
