@@ -20,6 +20,7 @@ _FORK, _REAP = 1, 2
 _COMMAND = struct.Struct("<II")
 _ANSWER = struct.Struct("<q")
 _REFUSED = -1
+_PIDFD_OPEN = 434  # of all architectures; os.pidfd_open is there since Python 3.9
 
 
 def _is_same(known: List[Tuple[str, int, int]]) -> bool:
@@ -126,39 +127,32 @@ class _Server:
         import ctypes
         import select
 
+        import _worker
+
         self._connection = connection
+        self._receive: Any = _worker.receive
         self._workers: Set[int] = set()  # each leads a process group until it is reaped
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
-        self._pidfd = -1
-        if hasattr(os, "pidfd_open"):  # since Python 3.9
-            with contextlib.suppress(OSError):  # an older kernel
-                self._pidfd = os.pidfd_open(pid)
+        libc = ctypes.CDLL(None)
+        self._pidfd: int = libc.syscall(_PIDFD_OPEN, pid, 0)  # -1 before Linux 5.3
         if self._pidfd >= 0:
             self._poll.register(self._pidfd, select.POLLIN)
             # Else the system ends this process with the server, which leaves no time.
-            ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)  # PR_SET_PDEATHSIG
+            libc.prctl(1, 0, 0, 0, 0)  # PR_SET_PDEATHSIG
 
     def receive(self) -> Tuple[int, bytes, int, List[int]]:
         """The next command: its kind, directory, number and descriptors."""
-        import array
-        import socket
-
-        numbers = array.array("i")
-        space = socket.CMSG_SPACE(8 * numbers.itemsize)
         if any(fd == self._pidfd for fd, _ in self._poll.poll()):
             self._end()
-        data, ancillary, _, _ = self._connection.recvmsg(_COMMAND.size, space, socket.MSG_WAITALL)
-        for level, kind, content in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+        data, descriptors = self._receive(self._connection, _COMMAND.size)
         if len(data) < _COMMAND.size:
             self._end()
         kind, number = _COMMAND.unpack(data)
         directory = b""
         if kind == _FORK and number > 0:
-            directory = self._connection.recv(number, socket.MSG_WAITALL)
-        return kind, directory, number, list(numbers)
+            directory = self._receive(self._connection, number)[0]
+        return kind, directory, number, descriptors
 
     def answer(self, number: int) -> None:
         """Answers the command."""
@@ -204,11 +198,11 @@ def _serve(connection: Any, server: int, end_with: Any) -> None:
     from pytriton_worker._output import mark_output  # type: ignore[import-not-found]
 
     _worker.hide_directory()
+    commands = _Server(connection, server)
     run = _worker.run
     del sys.modules["_worker"]  # a model may have one of that name
     executing = mark_output()
     birth = _Birth(end_with)
-    commands = _Server(connection, server)
     gc.collect()
     gc.freeze()  # nothing here is garbage: its pages stay shared
     connection.sendall(b"H")

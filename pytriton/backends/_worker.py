@@ -45,19 +45,19 @@ def bind_to(parent: int) -> Callable[[int], None]:
     return end_with
 
 
-def _receive(connection: Any) -> List[int]:
+def receive(connection: Any, size: int) -> Tuple[bytes, List[int]]:
+    """So many bytes, fewer only at the end, and the descriptors that come with them."""
     import array
     import socket
 
     numbers = array.array("i")
     space = socket.CMSG_SPACE(8 * numbers.itemsize)
-    _, ancillary, _, _ = connection.recvmsg(1, space)
-    for level, kind, data in ancillary:
+    flags = socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC
+    data, ancillary, _, _ = connection.recvmsg(size, space, flags)
+    for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
-    for number in numbers:
-        os.set_inheritable(number, False)
-    return list(numbers)
+            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+    return data, list(numbers)
 
 
 def import_parts() -> None:
@@ -298,7 +298,7 @@ def _open(connection: Any) -> Tuple[Any, Any, Any]:
     from pytriton_worker._results import Results  # type: ignore[import-not-found]
     from pytriton_worker._ring import Ring  # type: ignore[import-not-found]
 
-    ring_fd, results_fd, pool_fd, *bells = _receive(connection)
+    ring_fd, results_fd, pool_fd, *bells = receive(connection, 1)[1]
     results = Results(results_fd, os.fstat(results_fd).st_size)
     hot = load()
     if hot is not None:
