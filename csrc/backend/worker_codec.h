@@ -60,7 +60,6 @@ class MessageReader {
   Parameters GetParameters(size_t count);
 
   bool ok() const { return is_ok_; }
-  bool AtEnd() const { return rest_.empty(); }
 
  private:
   std::string_view rest_;

@@ -21,8 +21,7 @@ import numpy as np
 _PAGE = mmap.PAGESIZE
 _MAP_NORESERVE = 0x4000
 _FILE_PAGE = 61  # bits of /proc/self/pagemap
-_SWAPPED = 62
-_PRESENT = 63
+_SWAPPED = 62  # and above it: present
 # The same by one call (Linux 6.7, linux/fs.h: PAGEMAP_SCAN), which stops at the first page found.
 _SCAN = (3 << 30) | (96 << 16) | (ord("f") << 8) | 16
 _SCAN_ARGUMENT = struct.Struct("<12Q")

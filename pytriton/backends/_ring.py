@@ -103,19 +103,16 @@ class Ring:
         """In a process that was forked from the worker: from now on nothing is sent."""
         self.is_left = True
 
-    def wait(self, seconds: float) -> bool:
-        """Waits for a message.
+    def wait(self, seconds: float) -> None:
+        """Waits for a message, or for a signal.
 
         Args:
             seconds: how long; 0: for ever.
-
-        Returns:
-            Whether there is one.
         """
         words = self._words
         read = self._read
         if words[_TO_TAIL] != read:
-            return True
+            return
         words[_SLEEPS] = 1
         limit = None
         if seconds > 0:
@@ -123,7 +120,6 @@ class Ring:
             limit = ctypes.addressof(timespec)
         _syscall(_FUTEX, self._to_tail, _FUTEX_WAIT, read, limit)
         words[_SLEEPS] = 0
-        return words[_TO_TAIL] != read
 
     def take(self) -> Optional[Tuple[int, memoryview]]:
         """The next message: type and bytes, which are valid until `taken`.

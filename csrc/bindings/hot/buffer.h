@@ -36,7 +36,6 @@ inline constexpr int kFormat = 4;         // PyBUF_FORMAT
 inline constexpr int kShape = 8;          // PyBUF_ND
 inline constexpr int kStrides = 0x18;     // PyBUF_STRIDES
 inline constexpr int kReadView = 0x100;   // PyBUF_READ
-inline constexpr int kWriteView = 0x200;  // PyBUF_WRITE
 inline constexpr int kSlotGetBuffer = 1;  // Py_bf_getbuffer
 
 extern "C" {

@@ -28,7 +28,7 @@ TEST(WorkerCodecTest, TakesATensorWhoseSizeFits) {
   ASSERT_TRUE(tensor.has_value());
   EXPECT_EQ(tensor->bytes, "12345678");
   EXPECT_EQ(tensor->shape, (Shape{1, 2}));
-  EXPECT_TRUE(in.AtEnd());
+  EXPECT_EQ(in.Rest(), "");
 }
 
 TEST(WorkerCodecTest, RefusesTensorsThatLie) {
@@ -54,7 +54,7 @@ TEST(WorkerCodecTest, ParametersComeBackAsTheyWere) {
   MessageReader in(out.bytes());
   EXPECT_EQ(in.GetParameters(parameters.size()), parameters);
   EXPECT_TRUE(in.ok());
-  EXPECT_TRUE(in.AtEnd());
+  EXPECT_EQ(in.Rest(), "");
 }
 
 TEST(WorkerCodecTest, MoreParametersThanThereAreIsAFailure) {
