@@ -20,7 +20,7 @@ Status FillBackend(const ConfigPlace& place, inference::ModelConfig* config);
 // Version policy, preferred batch sizes, pinned memory and the like.
 void FillDefaults(inference::ModelConfig* config);
 
-// Instance groups: one at least, named, with count and kind. REQUIRES: the backend had its say.
+// Instance groups: one at least, named, with count and kind.
 void FillInstanceGroups(const ConfigPlace& place, inference::ModelConfig* config);
 
 }  // namespace pt::repo

@@ -203,6 +203,12 @@ VersionPolicy ConfigDocument::version_policy() const {
 
 std::string ConfigDocument::ToJson() const { return wire::ProtoJson(impl_->config); }
 
+std::string ConfigDocument::ToBackendJson() const {
+  inference::ModelConfig proto = impl_->config;
+  FillInstanceGroups(impl_->place, &proto);
+  return wire::ProtoJson(proto);
+}
+
 Status ConfigDocument::Complete(std::string_view backend_json) {
   inference::ModelConfig backend;
   PT_RETURN_IF_ERROR(ParseConfigJson(

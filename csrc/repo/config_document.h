@@ -75,6 +75,8 @@ class ConfigDocument {
 
   // Triton's JSON form: snake_case, enums as words, 64-bit integers as numbers, defaults written.
   std::string ToJson() const;
+  // The same as a backend is asked to complete it: instance groups are what they will be.
+  std::string ToBackendJson() const;
 
   // Takes over what a backend may set: max_batch_size, input, output, dynamic_batching and
   // model_transaction_policy; other differences are dropped, as in Triton. Errors: InvalidArgument

@@ -305,7 +305,7 @@ class ModelLoad {
     PT_ASSIGN_OR_RETURN(const std::unique_ptr<BackendLoader> loader, tools_.opener(source));
     ConfigDocument document = *document_;
     if (tools_.auto_complete) {
-      const std::string before = document.ToJson();
+      const std::string before = document.ToBackendJson();
       PT_ASSIGN_OR_RETURN(const std::string after, loader->CompleteConfig(before));
       if (after != before) PT_RETURN_IF_ERROR(document.Complete(after));
     }

@@ -251,6 +251,19 @@ TEST(ConfigDocument, NamesAndCountsInstances) {
                        "has kind KIND_CPU but specifies one or more GPUs"));
 }
 
+TEST(ConfigDocument, BackendsAreToldTheInstanceGroupsThatWillBe) {
+  ModelDirectory model;
+  model.WriteConfig("backend: 'x'");
+  auto document = model.Read();
+  ASSERT_TRUE(document.ok());
+  const std::string asked = document->ToBackendJson();
+  EXPECT_TRUE(Contains(asked, R"("instance_group":[{"name":"m","kind":"KIND_CPU","count":1,)"))
+      << asked;
+  EXPECT_TRUE(Contains(document->ToJson(), R"("instance_group":[],)"));
+  ASSERT_TRUE(document->Complete(asked).ok());
+  EXPECT_TRUE(Contains(document->ToJson(), R"("instance_group":[],)"));
+}
+
 TEST(ConfigDocument, TellsInPlaceChangesFromOthers) {
   const auto document_of = [](const std::string& text) {
     ModelDirectory model;
