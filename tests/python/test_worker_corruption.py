@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from python.worker_kit import (
     BATCHES,
+    DONE,
     FROM_HEAD,
     HEADER,
     KINDS,
@@ -24,6 +25,7 @@ from python.worker_kit import (
     TO_WORKER,
     Side,
     batch,
+    without_times,
 )
 from pytriton.backends import _messages as messages
 
@@ -102,6 +104,25 @@ def test_a_bell_that_cannot_be_rung_is_an_error(side: Side, reader: int, bell: i
         side.words[READER] = side.words[READER] + 8 * bool(reader)  # another wait
         with pytest.raises(OSError, match="Bad file descriptor"):
             attempt()
+
+
+def test_nobody_waits_for_room_whom_the_server_cannot_hear(side: Side):
+    close_for_writing(side.bells[0])
+    payload = bytes(RING_BYTES // 8)
+    for _ in range(7):
+        side.link._ring.send(messages.REPLY, payload, False)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        side.link._ring.send(messages.REPLY, payload, False)
+
+
+def test_a_batch_that_fails_for_no_text_can_still_be_ended(side: Side):
+    side.put(messages.BATCH, batch(3, BATCHES["one"]))
+    side.link.receive(1)
+    with pytest.raises((TypeError, AttributeError)):
+        side.link.end_batch(5)
+    assert side.take() == []
+    side.link.end_batch("text")
+    assert without_times(side.take()) == [(messages.BATCH_DONE, DONE.pack(3, 0, True) + b"text")]
 
 
 def test_views_of_a_message_end_with_it(side: Side):

@@ -16,6 +16,7 @@ from python.worker_kit import (
     CODE,
     FROM_HEAD,
     KINDS,
+    LARGE,
     READER,
     RING_BYTES,
     SMALL,
@@ -191,6 +192,20 @@ def test_waits_for_a_message_and_no_longer_than_it_is_told(side: Side):
 
 
 # --- Sending.
+
+
+def test_an_idle_server_is_told_of_a_loan_that_has_ended(side: Side):
+    side.put(messages.BATCH, batch(3, [request(5, [side.lend(7, 4096, LARGE)])]))
+    _, requests = side.link.receive(1)
+    kept = requests[0].inputs[0][3]
+    requests.clear()
+    side.link.end_batch(None)
+    side.take()
+    side.rings()
+    del kept
+    assert side.link.receive(0.001) is None
+    assert side.take() == [(messages.RETURN_INPUTS, struct.pack("<II", 1, 7))]
+    assert side.rings() == [1, 0]
 
 
 def test_a_full_ring_is_waited_for(side: Side):
