@@ -135,6 +135,47 @@ class TritonPythonModel:
         return responses
 """,
     ),
+    "gathers": (
+        IO,
+        """
+import asyncio
+
+def ask(model, name, value, **more):
+    tensor = pb_utils.Tensor(name, value)
+    asked = pb_utils.InferenceRequest(
+        model_name=model, requested_output_names=[], inputs=[tensor], **more
+    )
+    return asked.async_exec()
+
+def told(response):
+    if response.has_error():
+        return "error: " + response.error().message()
+    return str(response.output_tensors()[0].as_numpy().tolist())
+
+class TritonPythonModel:
+    async def execute(self, requests):
+        row, one = np.ones((1, 2), np.float32), np.array([1], np.int32)
+        answers = await asyncio.gather(
+            ask("completed", "X", row),
+            ask("nowhere", "X", row),
+            ask("completed", "Q", row),
+            ask("fails", "COUNT", one),
+            ask("completed", "X", row, model_version=7),
+            ask("drops", "COUNT", one),
+            *[ask("completed", "X", row * i) for i in range(40)],
+        )
+        raise ValueError(" | ".join(told(answer) for answer in answers))
+""",
+    ),
+    "fails": (
+        IO,
+        """
+class TritonPythonModel:
+    def execute(self, requests):
+        error = pb_utils.TritonError("as it should", pb_utils.TritonError.NOT_FOUND)
+        return [pb_utils.InferenceResponse(error=error) for _ in requests]
+""",
+    ),
     "classifies": (
         IO,
         """
@@ -245,6 +286,24 @@ def test_inner_requests_carry_large_tensors(server: RepositoryServer):
     for _ in range(3):
         answer = peer.infer("asks_large", {"COUNT": ("INT32", [1], [1 << 20])})
         assert answer == [200, {"INDEX": ["INT32", [1], [1]]}, {}]
+
+
+def test_gathered_calls_are_answered_one_by_one(server: RepositoryServer):
+    peer = Peer(server.http, server.grpc)
+    status, text = peer.infer("gathers", {"COUNT": ("INT32", [1], [0])})
+    assert status == 500
+    told = text.split("ValueError: ")[1].split("\n")[0].split(" | ")
+    failed = "error: Model {0} - Error when running inference: "
+    not_ready = failed + "Failed for execute the inference request. Model '{0}' is not ready."
+    assert told[:5] == [
+        "[[2.0, 2.0]]",
+        not_ready.format("nowhere"),
+        failed.format("completed") + "unexpected inference input 'Q' for model 'completed'",
+        "error: as it should",
+        not_ready.format("completed"),
+    ]
+    assert "Please use 'decoupled=True' argument" in told[5]
+    assert told[6:] == [f"[[{2.0 * i}, {2.0 * i}]]" for i in range(40)]
 
 
 def test_a_pipeline_of_sklearn(server: RepositoryServer):

@@ -22,6 +22,7 @@ class ProgramModelsTest : public testing::LoadFixture {
     tools.program = &program_;
     ManagerOptions options;
     options.repositories = {models()};
+    options.thread_count = 2;  // one may hang in a maker
     manager_ = std::make_unique<Manager>(options, std::move(tools));
   }
 
