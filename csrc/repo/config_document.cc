@@ -99,9 +99,12 @@ Status ConfigDocument::Impl::Settle() {
 
 Status ConfigDocument::Impl::MergeFrom(const inference::ModelConfig& backend) {
   if (backend.scheduling_choice_case() != inference::ModelConfig::SCHEDULING_CHOICE_NOT_SET) {
-    if (config.scheduling_choice_case() == inference::ModelConfig::SCHEDULING_CHOICE_NOT_SET &&
-        backend.has_dynamic_batching()) {
+    const bool is_open =
+        config.scheduling_choice_case() == inference::ModelConfig::SCHEDULING_CHOICE_NOT_SET;
+    if (is_open && backend.has_dynamic_batching()) {
       *config.mutable_dynamic_batching() = backend.dynamic_batching();
+    } else if (is_open && backend.has_sequence_batching()) {
+      *config.mutable_sequence_batching() = backend.sequence_batching();
     } else if (config.scheduling_choice_case() != backend.scheduling_choice_case()) {
       const auto name = [](const inference::ModelConfig& c) {
         return c.has_dynamic_batching()      ? "dynamic_batching"

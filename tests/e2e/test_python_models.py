@@ -167,6 +167,17 @@ class TritonPythonModel:
         raise ValueError(" | ".join(told(answer) for answer in answers))
 """,
     ),
+    "invents": (
+        "",
+        """
+class TritonPythonModel:
+    @staticmethod
+    def auto_complete_config(config):
+        config.as_dict()["parameters"] = {"dropped": {"string_value": "as Triton does"}}
+        config.as_dict()["max_batch_sise"] = 4
+        return config
+""",
+    ),
     "fails": (
         IO,
         """
@@ -286,6 +297,14 @@ def test_inner_requests_carry_large_tensors(server: RepositoryServer):
     for _ in range(3):
         answer = peer.infer("asks_large", {"COUNT": ("INT32", [1], [1 << 20])})
         assert answer == [200, {"INDEX": ["INT32", [1], [1]]}, {}]
+
+
+def test_a_completion_with_a_key_that_there_is_not_is_refused(server: RepositoryServer):
+    body = server.call("POST", "/v2/repository/index", b"{}")[1]
+    (row,) = [row for row in json.loads(body) if row["name"] == "invents"]
+    assert row["state"] == "UNAVAILABLE"
+    assert "invalid configuration from the backend of model 'invents'" in row["reason"]
+    assert "max_batch_sise" in row["reason"]
 
 
 def test_gathered_calls_are_answered_one_by_one(server: RepositoryServer):

@@ -153,10 +153,12 @@ _COMPLETED = ("max_batch_size", "input", "output", "dynamic_batching", "model_tr
 
 
 def merge_completed(before: str, completed: ModelConfig) -> str:
-    """JSON text of the configuration `before`, with what a model may complete."""
+    """JSON text of the configuration `before`, with what a model may complete.
+
+    Keys that are new go along: the core, which knows them all, refuses those that there are not.
+    """
     result = json.loads(before)
-    after = completed.as_dict()
-    for key in _COMPLETED:
-        if key in after:
-            result[key] = after[key]
+    for key, value in completed.as_dict().items():
+        if key in _COMPLETED or key not in result:
+            result[key] = value
     return json.dumps(result, ensure_ascii=False)

@@ -184,6 +184,16 @@ TEST(ConfigDocument, RefusesWhatABackendGotWrong) {
   EXPECT_EQ(document->ToJson(), before);
 }
 
+TEST(ConfigDocument, ABackendMayChooseSequencesWhichAreRefusedAsInAFile) {
+  ModelDirectory model;
+  model.WriteConfig("backend: 'x'");
+  auto document = model.Read();
+  ASSERT_TRUE(document.ok());
+  ASSERT_TRUE(document->Complete(R"({"sequence_batching": {}})").ok());
+  EXPECT_TRUE(Contains(document->Finish(1).status().ToString(),
+                       "this server does not support sequence_batching yet"));
+}
+
 TEST(ConfigDocument, ChecksTensorsEarlyWithoutAutoComplete) {
   ModelDirectory model;
   model.WriteConfig("backend: 'x' input {}");
