@@ -97,7 +97,11 @@ void Connection::OnReadable() {
     // Less than there was room for: there is no more for now.
     if (result.count < target.size) return stream_.AwaitBytes(target.size - result.count);
     target = protocol_->DirectTarget();
-    if (target.size == 0) break;
+    if (target.size == 0) {
+      // What follows a body has mostly come with it: the end of its stream, the next request.
+      stream_.AwaitBytes(1);
+      return ReadIntoBuffer();
+    }
   }
   stream_.AwaitBytes(1);
 }
