@@ -48,7 +48,7 @@ class Stream final : private EventHandler, private TlsHandshake {
   static constexpr size_t kCopyLimit = 16 << 10;
   static constexpr size_t kHighMark = 1 << 20;  // queued bytes above which a writer should pause
   static constexpr size_t kLowMark = 256 << 10;
-  static constexpr size_t kMostAwaited = 1 << 20;  // a peer sends on while that is received
+  static constexpr size_t kMostAwaited = 512 << 10;  // a peer sends on while that is received
   static constexpr size_t kLeastPart = 128 << 10;
 
   // Takes the connected, non-blocking descriptor over.
