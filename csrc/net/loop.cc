@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 namespace pt::net {
@@ -64,7 +65,10 @@ Result<std::unique_ptr<Loop>> Loop::Create() {
 }
 
 Loop::Loop(int epoll_fd, int wake_fd)
-    : epoll_fd_(epoll_fd), wake_fd_(wake_fd), events_(std::make_unique<Events>()) {
+    : epoll_fd_(epoll_fd),
+      wake_fd_(wake_fd),
+      cpus_(std::thread::hardware_concurrency()),
+      events_(std::make_unique<Events>()) {
   UpdateNow();
 }
 
@@ -183,15 +187,39 @@ void Loop::FlushDirty() {
 int Loop::WaitForEvents(Wait wait) {
   int timeout_ms = 0;
   bool sleeps = false;
-  if (wait == Wait::kYes && dirty_.empty() && graveyard_.empty()) {
+  if (wait != Wait::kNo && dirty_.empty() && graveyard_.empty()) {
     timeout_ms = WaitMillis();
     // After BeginSleep a post wakes this wait; before it, the post is seen here.
     sleeps = timeout_ms != 0 && mailbox_.BeginSleep();
     if (!sleeps) timeout_ms = 0;
   }
+  if (!sleeps) return TakeEvents(timeout_ms);
+  const int count = wait == Wait::kAwake ? AwaitAwake(timeout_ms) : TakeEvents(timeout_ms);
+  if (wait == Wait::kYes) busy_poll_.Reset();
+  mailbox_.EndSleep();
+  return count;
+}
+
+int Loop::AwaitAwake(int timeout_ms) {
+  const TimePoint begin = std::chrono::steady_clock::now();
+  int count = busy_poll_.IsDue() ? PollBusily(begin) : 0;
+  if (count == 0) count = TakeEvents(timeout_ms);
+  busy_poll_.Ended(std::chrono::steady_clock::now() - begin);
+  return count;
+}
+
+int Loop::TakeEvents(int timeout_ms) {
   const int count = epoll_wait(epoll_fd_, events_->list.data(), kEventsPerRound, timeout_ms);
-  if (sleeps) mailbox_.EndSleep();
   return std::max(count, 0);  // EINTR is a round without events
+}
+
+int Loop::PollBusily(TimePoint begin) {
+  const BusyPoll::Place place(cpus_);
+  int count = 0;
+  while (place && count == 0 && std::chrono::steady_clock::now() - begin < BusyPoll::kLongest) {
+    count = TakeEvents(0);
+  }
+  return count;
 }
 
 int Loop::WaitMillis() const {

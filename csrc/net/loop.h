@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "base/status.h"
+#include "net/busy_poll.h"
 
 namespace pt::net {
 
@@ -54,7 +55,8 @@ class Flushable {
   bool is_dirty_ = false;
 };
 
-enum class Wait { kNo, kYes };
+// kAwake: like kYes, but while events come one soon after the other the CPU is kept for a moment.
+enum class Wait { kNo, kYes, kAwake };
 
 class Loop {
  public:
@@ -121,6 +123,9 @@ class Loop {
   void RunPosted();
   void FlushDirty();
   int WaitForEvents(Wait wait);
+  int TakeEvents(int timeout_ms);
+  int AwaitAwake(int timeout_ms);
+  int PollBusily(TimePoint begin);
   int WaitMillis() const;
   void DrainWakeups();
   void Dispatch(int count);
@@ -129,7 +134,9 @@ class Loop {
 
   const int epoll_fd_;
   const int wake_fd_;
+  const unsigned cpus_;
   Mailbox<TaskPtr> mailbox_;
+  BusyPoll busy_poll_;
   std::atomic<bool> is_closed_{false};
   TimePoint now_;
   std::vector<TaskPtr> posted_;

@@ -30,10 +30,6 @@ constexpr std::array<Http2Field, 1> kTrailersOk{Http2Field{"grpc-status", "0"}};
 
 }  // namespace
 
-GrpcCall::GrpcCall(Http2Protocol* protocol) : Http2Call(protocol) {}
-
-GrpcCall::~GrpcCall() = default;
-
 void GrpcCall::Start(const api::HttpRequestHead& head, bool is_head_too_large) {
   Logger* const logger = services().logger;
   if (logger != nullptr && logger->Admits(1)) label_ = head.target;
@@ -182,7 +178,7 @@ bool GrpcCall::PassOn(uint32_t size) {
 
 bool GrpcCall::EndParts(bool is_compressed) {
   if (intake_ == Intake::kPassOn) {
-    has_messages_ = true;
+    NoteMessage();
     handler_->EndMessage(calls());
     return true;
   }
@@ -216,8 +212,13 @@ bool GrpcCall::GiveCompressed(std::string_view bytes) {
   return false;
 }
 
-void GrpcCall::Give(Slice message) {
+void GrpcCall::NoteMessage() {
+  if (has_messages_ && !std::exchange(is_stream_, true)) connection_->context().BeginStream();
   has_messages_ = true;
+}
+
+void GrpcCall::Give(Slice message) {
+  NoteMessage();
   handler_->OnMessage(std::move(message), calls());
 }
 
@@ -264,6 +265,7 @@ void GrpcCall::StopDeadline() {
 void GrpcCall::OnClosed() {
   StopDeadline();
   parts_.reset();
+  if (std::exchange(is_stream_, false)) connection_->context().EndStream();
   Disconnect();
   const RefPtr<api::GrpcHandler> handler = std::move(handler_);
   if (!std::exchange(is_finished_, true) && handler) handler->OnCancel();

@@ -25,7 +25,7 @@ namespace pt::server {
 
 class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
  public:
-  explicit GrpcCall(Http2Protocol* protocol);
+  explicit GrpcCall(Http2Protocol* protocol) : Http2Call(protocol) {}
 
   // Finds the method and begins the call, or answers why not. `head` is valid during the call.
   void Start(const api::HttpRequestHead& head, bool is_head_too_large);
@@ -60,7 +60,7 @@ class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
   // How the message that is arriving in parts is taken.
   enum class Intake { kCollect, kPassOn };
 
-  ~GrpcCall() override;
+  ~GrpcCall() override = default;
 
   // net::LoopTask: answers of other threads.
   void RunOnLoop() override;
@@ -74,6 +74,7 @@ class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
   bool PassOn(uint32_t size);
   bool EndParts(bool is_compressed);
   bool GiveCompressed(std::string_view bytes);
+  void NoteMessage();
   void Give(Slice message);
   void HalfClose();
 
@@ -95,6 +96,7 @@ class GrpcCall final : public InCells, public api::GrpcSink, public Http2Call {
   Intake intake_ = Intake::kCollect;
   std::optional<BodyBuffer> parts_;  // of a message that is collected
   bool has_messages_ = false;        // at least one message has come
+  bool is_stream_ = false;           // more than one
   bool is_half_closed_ = false;      // the handler knows that the client is done
   bool is_head_sent_ = false;
   bool is_finished_ = false;  // the status is queued; nothing else is taken or sent

@@ -15,6 +15,9 @@ namespace {
 // Time-outs are checked for all connections of a loop at once: a timer for each would cost more
 // than every client that idles.
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
+// With more calls under way, the time asleep is when they become batches, of requests and of
+// answers, and the CPU is better left to those who work on them.
+constexpr int64_t kFewCalls = 8;
 
 }  // namespace
 
@@ -59,12 +62,18 @@ void LoopContext::Shutdown() {
   home_.join();
 }
 
+net::Wait LoopContext::HowToWait() const {
+  // How many requests a stream has under way is not known here.
+  const bool is_lonely = streams_ == 0 && calls_before_stop_.entries() <= kFewCalls;
+  return is_lonely ? net::Wait::kAwake : net::Wait::kYes;
+}
+
 void LoopContext::RunHome() {
   pthread_setname_np(pthread_self(), thread_name_.substr(0, 15).c_str());
   driver_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   loop_->UpdateNow();
   while (!is_closing_.load(std::memory_order_acquire)) {
-    loop_->RunRound(net::Wait::kYes);
+    loop_->RunRound(HowToWait());
     if (!is_released_) continue;
     is_released_ = false;
     PassRole();
@@ -122,7 +131,7 @@ bool LoopContext::Drive(FunctionRef<bool()> stop) {
   TakeRole();
   while (!is_closing_.load(std::memory_order_acquire)) {
     if (stop()) return true;
-    loop_->RunRound(net::Wait::kYes);
+    loop_->RunRound(HowToWait());
   }
   return false;
 }

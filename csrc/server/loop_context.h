@@ -87,6 +87,9 @@ class LoopContext final : public RefCounted, public LoopHost {
   // Every unary call holds a gate from its last byte to its answer (an open stream holds none: it
   // may idle for hours). Returns the gate to Leave, on any thread, when the call has ended.
   Gate* EnterCall();
+  // A call that is a stream of messages is open. Driver only.
+  void BeginStream() { ++streams_; }
+  void EndStream() { --streams_; }
   // Any thread, once: `ended` runs when every call that was entered before has left; later calls
   // are not waited for.
   void AwaitCallsUnderWay(std::function<void()> ended) {
@@ -110,6 +113,7 @@ class LoopContext final : public RefCounted, public LoopHost {
   class SignalHandler;
   LoopContext(const Services* services, std::unique_ptr<net::Loop> loop, std::string thread_name);
   ~LoopContext() override;
+  net::Wait HowToWait() const;
   void RunHome();
   void TakeRole() EXCLUDES(mu_);
   void PassRole() EXCLUDES(mu_);
@@ -133,9 +137,10 @@ class LoopContext final : public RefCounted, public LoopHost {
   uint64_t sweep_timer_ = 0;
   uint64_t wait_timer_ = 0;
   std::vector<std::unique_ptr<SignalHandler>> signals_;
-  bool is_draining_ = false;  // driver only, as the next two
+  bool is_draining_ = false;  // driver only, as the next three
   std::function<void()> drained_;
   size_t lingering_ = 0;
+  size_t streams_ = 0;
 
   bool is_released_ = false;  // driver only: the role is passed on when this round has ended
 

@@ -66,6 +66,30 @@ TEST_F(LoopTest, WakeEndsTheNextWaitToo) {
   loop_->RunRound(Wait::kYes);
 }
 
+// Rounds that wait for nothing: from then on the loop polls.
+void MakeBusy(Loop* loop) {
+  for (int i = 0; i < BusyPoll::kShortWaits; ++i) {
+    loop->Wake();
+    loop->RunRound(Wait::kAwake);
+  }
+}
+
+TEST_F(LoopTest, HearsWhileItPollsAndWhenItFellAsleep) {
+  MakeBusy(loop_.get());
+  for (int i = 0; i < 1000; ++i) {
+    log_.clear();
+    std::thread poster([this] { loop_->PostFunction([this] { log_ = "ran"; }); });
+    while (log_.empty()) loop_->RunRound(Wait::kAwake);
+    poster.join();
+  }
+}
+
+TEST_F(LoopTest, RunsATimerWhoseTimeComesAfterItPolled) {
+  MakeBusy(loop_.get());
+  loop_->StartTimer(std::chrono::milliseconds(2), [this] { log_ = "ran"; });
+  while (log_.empty()) loop_->RunRound(Wait::kAwake);
+}
+
 TEST_F(LoopTest, CallsTheRoundEndAfterEventsAndTasks) {
   Readable readable(loop_.get());
   readable.on_event = [this] { log_ += "event "; };
