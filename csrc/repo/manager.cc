@@ -257,9 +257,7 @@ LoadOutcome Manager::CarryOut(const Task& task, const std::optional<ServedModel>
   source.dir = task.dir;
   source.control = task.control;
   const bool is_clients = !task.is_wished && !before;
-  if (is_clients && tools_.program != nullptr && tools_.program->Has(source.key)) {
-    return LoadModelOfProgram(tools_, source);
-  }
+  if (is_clients && IsOfProgram(source.key)) return LoadModelOfProgram(tools_, source);
   LoadOutcome outcome;
   if (source.dir.empty() && task.request.files.empty()) {
     outcome.reason = Find(task.request, &source.dir);
@@ -343,8 +341,7 @@ void Manager::RunUnload(const Task& task) {
   };
   std::vector<int64_t> versions = tools_.table->ReadyVersions(key);
   // A directory that is gone takes no model of the program along that has its name.
-  const bool is_of_program = tools_.program != nullptr && tools_.program->Has(key);
-  if (is_of_program && task.trace == Trace::kNone) versions.clear();
+  if (task.trace == Trace::kNone && IsOfProgram(key)) versions.clear();
   if (versions.empty()) {
     report.resident_after = report.resident_before;
     return task.unload_done(report);
@@ -375,12 +372,13 @@ std::map<std::string, std::string> Manager::Problems() const {
 }
 
 std::vector<std::string> Manager::KeysOf(const std::string& name) const {
+  std::set<std::string> keys;
+  if (IsOfProgram(name)) keys.insert(name);  // it is in no repository
   MutexLock lock(&mu_);
-  std::vector<std::string> keys;
   for (const auto& [key, record] : records_) {
-    if (NameOfKey(key) == name) keys.push_back(key);
+    if (NameOfKey(key) == name) keys.insert(key);
   }
-  return keys;
+  return {keys.begin(), keys.end()};
 }
 
 bool Manager::HasMissing() const {

@@ -78,6 +78,10 @@ class Manager {
 
   // Models that something is known of, by key, and what is wrong with each ("" when nothing is).
   std::map<std::string, std::string> Problems() const EXCLUDES(mu_);
+  // The model is the program's, not a repository's.
+  bool IsOfProgram(const std::string& key) const {
+    return tools_.program != nullptr && tools_.program->Has(key);
+  }
   // Of the models of that name that something is known of.
   std::vector<std::string> KeysOf(const std::string& name) const EXCLUDES(mu_);
   // A model of a standing wish serves nothing, for a reason that is not in the table.

@@ -270,7 +270,7 @@ std::vector<LoadRequest> ModelRepositories::RequestsFor(const LoadRequest& reque
       }
     }
   }
-  if (requests.empty()) requests.push_back(request);
+  if (requests.empty() || manager_.IsOfProgram(request.name)) requests.push_back(request);
   return requests;
 }
 

@@ -37,11 +37,16 @@ class Counter:
 
 
 @pytest.fixture
-def served(tmp_path):
+def options():
+    return {"model-control-mode": "explicit"}
+
+
+@pytest.fixture
+def served(tmp_path, options):
     triton = Triton(
         config=TritonConfig(**ANY_PORTS, model_repository=tmp_path),
         security_config=TritonSecurityConfig(restricted_endpoints=[]),
-        options={"model-control-mode": "explicit"},
+        options=options,
     )
     with triton:
         running = Running(triton)
@@ -100,3 +105,29 @@ def test_callables_in_workers_are_loaded_again(served):
     served.http.unload_model("M")
     served.http.load_model("M")
     assert served.infer("http", {"x": ROW})["y"].tolist() == [[2]]
+
+
+@pytest.mark.parametrize(
+    "options", [{"model-control-mode": "explicit", "model-namespacing": "true"}]
+)
+def test_with_namespaces_a_name_means_the_bound_model_too(served, tmp_path):
+    (tmp_path / "M" / "1").mkdir(parents=True)
+    (tmp_path / "M" / "config.pbtxt").write_text(
+        """
+        backend: "identity"
+        input { name: "x" data_type: TYPE_FP32 dims: 1 }
+        output { name: "x" data_type: TYPE_FP32 dims: 1 }
+        """
+    )
+    served.triton.bind("M", Counter(), X, Y)
+
+    def states():
+        index = served.grpc.get_model_repository_index().models
+        return [row.state for row in index if row.name == "M"]
+
+    served.grpc.load_model("M")
+    assert states() == ["READY", "READY"]
+    served.grpc.unload_model("M")
+    assert states() == ["UNAVAILABLE", "UNAVAILABLE"]
+    served.grpc.load_model("M")
+    assert states() == ["READY", "READY"]
