@@ -62,6 +62,7 @@ class TritonPythonModel:
             sender = request.get_response_sender()
             sender.send(answer(os.getpid()))
             threading.Thread(target=self.go_on, args=(sender,)).start()
+        time.sleep(0.02)  # so that the other one gets the next
 
     def go_on(self, sender):
         wait_for("go_on")
@@ -139,8 +140,9 @@ def test_an_open_stream_ends_before_its_instance_leaves(repository, serve, diary
         client.start_stream(lambda result, error: answers.put(error or result))
         firsts: list[int] = []
         while len(set(firsts)) < 2:
-            client.async_stream_infer("m", [tensor])
-            firsts.append(int(answers.get(timeout=30).as_numpy("Y")[0]))
+            for _ in range(3):
+                client.async_stream_infer("m", [tensor])
+            firsts += [int(answers.get(timeout=30).as_numpy("Y")[0]) for _ in range(3)]
         repository.write_config("m", PYTHON_CONFIG + groups(1) + DECOUPLED)
         assert server.load("m") == (200, b"")
         assert counts(server) == [1]
