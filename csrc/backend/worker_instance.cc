@@ -1,10 +1,10 @@
 #include "backend/worker_instance.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "backend/batch_cost.h"
+#include "base/usable_cpus.h"
 #include "infer/scheduler.h"
 
 namespace pt::backend {
@@ -25,9 +25,7 @@ constexpr Duration kLongestSilence = std::chrono::milliseconds(1);
 }  // namespace
 
 WorkerInstance::WorkerInstance(std::shared_ptr<WorkerKeeper> keeper, Plan plan)
-    : keeper_(std::move(keeper)),
-      plan_(std::move(plan)),
-      vigil_(std::thread::hardware_concurrency()) {}
+    : keeper_(std::move(keeper)), plan_(std::move(plan)), vigil_(UsableCpus()) {}
 
 Status WorkerInstance::Start() {
   return keeper_->Load(std::move(plan_.setup), std::move(plan_.arguments));

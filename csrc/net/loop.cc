@@ -9,8 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <thread>
 #include <utility>
+
+#include "base/usable_cpus.h"
 
 namespace pt::net {
 namespace {
@@ -67,7 +68,7 @@ Result<std::unique_ptr<Loop>> Loop::Create() {
 Loop::Loop(int epoll_fd, int wake_fd)
     : epoll_fd_(epoll_fd),
       wake_fd_(wake_fd),
-      cpus_(std::thread::hardware_concurrency()),
+      cpus_(UsableCpus()),
       events_(std::make_unique<Events>()) {
   UpdateNow();
 }
