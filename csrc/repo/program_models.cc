@@ -125,6 +125,7 @@ Status ProgramModels::Load(const std::string& name, LoadControl* control) {
     return {};
   }
   std::vector<uint64_t> begun;
+  begun.reserve(ready.size());
   for (const ReadyVersion& version : ready) begun.push_back(version.generation);
   ready.clear();
   for (const uint64_t generation : begun) table_->Drop(name, generation);
