@@ -90,6 +90,8 @@ class LoopContext final : public RefCounted, public LoopHost {
   // A call that is a stream of messages is open. Driver only.
   void BeginStream() { ++streams_; }
   void EndStream() { --streams_; }
+  // kAwake while few calls are under way, and none that is a stream. Driver only.
+  net::Wait HowToWait() const;
   // Any thread, once: `ended` runs when every call that was entered before has left; later calls
   // are not waited for.
   void AwaitCallsUnderWay(std::function<void()> ended) {
@@ -113,7 +115,6 @@ class LoopContext final : public RefCounted, public LoopHost {
   class SignalHandler;
   LoopContext(const Services* services, std::unique_ptr<net::Loop> loop, std::string thread_name);
   ~LoopContext() override;
-  net::Wait HowToWait() const;
   void RunHome();
   void TakeRole() EXCLUDES(mu_);
   void PassRole() EXCLUDES(mu_);

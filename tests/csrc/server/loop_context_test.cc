@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <vector>
 
 #include "server/latch.h"
 
@@ -62,6 +63,29 @@ TEST_F(LoopContextTest, PassesTheRoleAndTakesItBack) {
     EXPECT_FALSE(context_->IsDrivenHere());
     OnLoop([this] { EXPECT_TRUE(context_->IsHome()); });
   }
+}
+
+TEST_F(LoopContextTest, StaysAwakeForFewCallsOnly) {
+  OnLoop([this] {
+    std::vector<Gate*> calls;
+    while (context_->HowToWait() == net::Wait::kAwake && calls.size() < 100) {
+      calls.push_back(context_->EnterCall());
+    }
+    EXPECT_EQ(calls.size(), 9u);
+    calls.back()->Leave();
+    calls.pop_back();
+    EXPECT_EQ(context_->HowToWait(), net::Wait::kAwake);
+    for (Gate* call : calls) call->Leave();
+  });
+}
+
+TEST_F(LoopContextTest, StaysAwakeForNoStream) {
+  OnLoop([this] {
+    context_->BeginStream();
+    EXPECT_EQ(context_->HowToWait(), net::Wait::kYes);
+    context_->EndStream();
+    EXPECT_EQ(context_->HowToWait(), net::Wait::kAwake);
+  });
 }
 
 TEST_F(LoopContextTest, TakesTheRoleBackUndriven) {
