@@ -120,6 +120,11 @@ Result<InstanceChange> IdentityBackend::PlanChange(
   return roster_.Plan(config);
 }
 
+void IdentityBackend::OnLeaving(int ordinal) {
+  MutexLock lock(&mu_);
+  roster_.Leave(ordinal);
+}
+
 void IdentityBackend::Forget(int ordinal) {
   MutexLock lock(&mu_);
   roster_.Forget(ordinal);

@@ -38,6 +38,7 @@ class IdentityBackend final : public Backend {
   Result<InstanceChange> PlanChange(const ModelConfig& config,
                                     const std::shared_ptr<LoadControl>& control) override
       EXCLUDES(mu_);
+  void OnLeaving(int ordinal) override EXCLUDES(mu_);
   void Forget(int ordinal) override EXCLUDES(mu_);
 
  private:

@@ -213,7 +213,13 @@ class WorkerBackend final : public Backend {
       if (keeper) keeper->SetArguments(Arguments(*model_, config, place));
     }
   }
-  void OnLeaving(int ordinal) override { team_->Leave(ordinal); }
+  void OnLeaving(int ordinal) override EXCLUDES(mu_) {
+    {
+      MutexLock lock(&mu_);
+      roster_.Leave(ordinal);
+    }
+    team_->Leave(ordinal);
+  }
   void Forget(int ordinal) override EXCLUDES(mu_) {
     {
       MutexLock lock(&mu_);

@@ -36,10 +36,17 @@ const InstancePlace* InstanceRoster::Find(int ordinal) const {
   return at == places_.end() ? nullptr : &at->second;
 }
 
+void InstanceRoster::Forget(int ordinal) {
+  places_.erase(ordinal);
+  leaving_.erase(ordinal);
+}
+
 InstanceChange InstanceRoster::Plan(const ModelConfig& next) {
   std::vector<InstancePlace> wanted = PlacesOf(next);
   std::map<int, const InstancePlace*> free;
-  for (const auto& [ordinal, place] : places_) free[ordinal] = &place;
+  for (const auto& [ordinal, place] : places_) {
+    if (!leaving_.contains(ordinal)) free[ordinal] = &place;
+  }
   for (const bool by_name : {true, false}) {
     std::erase_if(wanted, [&](const InstancePlace& place) {
       const auto at = std::find_if(free.begin(), free.end(), [&](const auto& one) {

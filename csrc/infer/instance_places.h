@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,15 +33,17 @@ class InstanceRoster {
   // What has to come and go for the places to be those of `next`. Who has a place of the same kind
   // and device stays, whatever it is called; who has the same name as well comes first. The added
   // ones are on the roster from now on, under numbers that nobody had; the removed ones until they
-  // are forgotten.
+  // are forgotten, but no plan counts on those that are leaving.
   InstanceChange Plan(const ModelConfig& next);
-  void Forget(int ordinal) { places_.erase(ordinal); }
+  void Leave(int ordinal) { leaving_.insert(ordinal); }
+  void Forget(int ordinal);
   // Null: nobody has that number.
   const InstancePlace* Find(int ordinal) const;
   const std::map<int, InstancePlace>& places() const { return places_; }
 
  private:
   std::map<int, InstancePlace> places_;
+  std::set<int> leaving_;
   int next_ordinal_ = 0;
 };
 

@@ -102,7 +102,7 @@ def test_bad_requests_change_nothing(repository, serve):
         ({"config": "[" * 100000}, 500),
         ({"config": '{"max_batch_size": 99999999999999999999}'}, 500),
         ({"config": "{}", "file:1/content.txt": "no base64!"}, 400),
-        ({"config": "{}", "file:1/content.txt": "abc"}, 400),
+        ({"config": "{}", "file:1/content.txt": "abcde"}, 400),
         ({"config": "{}", "file:": "eA=="}, 400),
         ({"config": "{}", "file:" + "d/" * 5000 + "x": "eA=="}, 500),
         ({"config": "{}", "file:" + "x" * 300: "eA=="}, 500),

@@ -39,6 +39,18 @@ TEST(InstanceRosterTest, AddsWhatIsMissingUnderNewNumbers) {
   EXPECT_EQ(roster.Plan(With({Group("a", 2)})).added, Ordinals{3});
 }
 
+TEST(InstanceRosterTest, DoesNotCountThoseThatAreLeaving) {
+  InstanceRoster roster(With({Group("a", 2)}));
+  EXPECT_EQ(roster.Plan(With({Group("a", 1)})).removed, Ordinals{1});
+  roster.Leave(1);
+  const InstanceChange change = roster.Plan(With({Group("a", 3)}));
+  EXPECT_EQ(change.added, (Ordinals{2, 3}));
+  EXPECT_EQ(change.removed, Ordinals{});
+  EXPECT_EQ(roster.Find(2)->name, "a_1");
+  roster.Forget(1);
+  EXPECT_EQ(roster.Plan(With({Group("a", 1)})).removed, (Ordinals{2, 3}));
+}
+
 TEST(InstanceRosterTest, KeepsThoseOfTheSameKindWhateverTheyAreCalled) {
   InstanceRoster roster(With({Group("a", 2)}));
   const InstanceChange change = roster.Plan(With({Group("b", 1), Group("a", 1)}));
