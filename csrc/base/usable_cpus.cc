@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
-#include <string_view>
 #include <thread>
 
 namespace pt {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <thread>
 
 namespace pt {
@@ -13,8 +14,8 @@ namespace {
 class UsableCpusTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    char folder[] = "/tmp/usable-cpus-XXXXXX";
-    ASSERT_NE(mkdtemp(folder), nullptr);
+    std::string folder = ::testing::TempDir() + "usable-cpus-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
     folder_ = folder;
     places_ = {folder_ / "own", folder_ / "mount"};
   }
