@@ -138,7 +138,8 @@ class Clients:
         self._path = f"/v2/models/{name}/infer"
         self._port = port
         self._lock = threading.Lock()
-        self._allowed = {content}
+        # What may answer, from the first change on: a request may last over several.
+        self._allowed = [{content}]
         self._stop = threading.Event()
         self.answers = 0
         self.wrong: list[object] = []
@@ -150,19 +151,19 @@ class Clients:
     def serving(self, content: str) -> None:
         """From now on `content` may answer too."""
         with self._lock:
-            self._allowed = self._allowed | {content}
+            self._allowed.append(self._allowed[-1] | {content})
 
     def settled(self, content: str) -> None:
         """Requests that begin from now on are answered by `content` only."""
         with self._lock:
-            self._allowed = {content}
+            self._allowed.append({content})
 
     def _run(self) -> None:
         import time
 
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         while not self._stop.is_set():
-            before = self._allowed
+            began = len(self._allowed) - 1
             start = time.perf_counter()
             try:
                 connection.request("POST", self._path, BODY)
@@ -174,8 +175,9 @@ class Clients:
             self.seconds.append(time.perf_counter() - start)
             with self._lock:
                 self.answers += 1
-                if status != 200 or content not in before | self._allowed:
-                    self.wrong.append((status, content, before))
+                allowed = set().union(*self._allowed[began:])
+                if status != 200 or content not in allowed:
+                    self.wrong.append((status, content, allowed))
         connection.close()
 
     def wait_answers(self, more: int) -> None:
