@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -32,7 +34,8 @@ EXPLICIT = ("--model-control-mode", "explicit")
 POLL = ("--model-control-mode=poll", "--repository-poll-secs=1")
 QUICK_POLL = (*POLL, "--repository-settle-secs=0.1")
 CHECKING_CLIENTS = 4
-ROUND_S = 5
+ROUND_S = 0.5
+QUIET_ROUNDS = 12
 PYTHON_CONFIG = CONFIG.replace("identity", "python").replace("{more}", "")
 PYTHON_MODEL = """
 import os
@@ -58,6 +61,15 @@ class TritonPythonModel:
 """
 
 
+@dataclass(frozen=True)
+class Round:
+    """One run of pytriton-load: when it began and ended, and what it printed."""
+
+    began: float
+    ended: float
+    result: dict
+
+
 class Load:
     """60 clients of pytriton-load and 4 of Python's, until `stop`; in rounds of ROUND_S."""
 
@@ -71,8 +83,8 @@ class Load:
             self._window = (ctypes.c_int64 * 2).from_buffer(mmap.mmap(file.fileno(), 16))
         self._stopping = threading.Event()
         self._clients = Clients(server.http, CHECKING_CLIENTS, content)
-        self.rounds: list[dict] = []
-        self.faults: list[str] = []
+        self._rounds: list[Round] = []
+        self._faults: list[str] = []
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -81,12 +93,13 @@ class Load:
         options |= {"concurrency": self._count, "connections": self._count}
         options["number"] = f"content,{self._window_path}"
         while not self._stopping.is_set():
+            began = time.perf_counter()
             try:
-                done = self._tool.run(self._target, duration=ROUND_S, **options)
+                result = self._tool.run(self._target, duration=ROUND_S, **options)
             except LoadError as error:
-                self.faults.append(str(error))
+                self._faults.append(str(error))
                 return
-            self.rounds.append(done)
+            self._rounds.append(Round(began, time.perf_counter(), result))
 
     def serving(self, number: int) -> None:
         """From now on content `number` may answer too."""
@@ -98,25 +111,40 @@ class Load:
         self._clients.settled(str(number))
         self._window[0] = number
 
-    def take(self, more: int = 0) -> tuple[int, float, float]:
-        """Answers, right answers a second and p99 in ms of the rounds since the last call."""
-        wanted = len(self.rounds) + more
-        wait_until(lambda: len(self.rounds) >= wanted or self.faults, f"{more} rounds", 600)
-        taken, self.rounds = self.rounds, []
-        answers = sum(one["ended"] for one in taken) + self._clients.answers
-        self._clients.answers = 0
-        rate = statistics.mean(one["rate"] for one in taken)
-        return answers, rate, statistics.median(one["p99_us"] for one in taken) / 1000
+    def wait_rounds(self, more: int) -> None:
+        """Until so many more rounds have ended, or a fault has ended the load."""
+        wanted = len(self._rounds) + more
+        wait_until(lambda: len(self._rounds) >= wanted or self._faults, f"{more} rounds", 600)
 
-    def stop(self) -> int:
-        """Ends it; how many answers were wrong or missing, printed."""
+    def within(self, begin: float, end: float) -> tuple[float, float]:
+        """Right answers a second and p99 in ms: medians of the rounds that lie between two times.
+
+        Of those that touch the span, when it is shorter than a round.
+        """
+        inside = [one for one in self._rounds if begin <= one.began and one.ended <= end]
+        touching = [one for one in self._rounds if begin < one.ended and one.began < end]
+        results = [one.result for one in inside or touching]
+        if not results:
+            raise LoadError(f"expected a round, got none: {self._faults}")
+        rate, p99_us = (
+            statistics.median(one[key] for one in results) for key in ("rate", "p99_us")
+        )
+        return rate, p99_us / 1000
+
+    def stop(self) -> tuple[int, int]:
+        """Ends it; the answers in all, and how many were wrong or missing, which are printed."""
         self._stopping.set()
         self._thread.join()
         self._clients.stop()
-        faults = [*self.faults, *self._clients.wrong]
+        faults = [*self._faults, *self._clients.wrong]
         for fault in faults[:3]:
             print(fault)
-        return len(faults)
+        answers = sum(one.result["ended"] for one in self._rounds) + self._clients.answers
+        return answers, len(faults)
+
+
+# What is done to a repository under a load; says what it was.
+Change = Callable[[RepositoryServer, Repository, Load], str]
 
 
 class Model:
@@ -151,38 +179,70 @@ class Model:
         repository.write_config("m", config)
 
 
-def measure(
-    what: str, tool: LoadTool, model: Model, options: tuple[str, ...], changes: Callable
-) -> None:
-    """Quiet rounds, then the changes under the same load; one row."""
+@dataclass(frozen=True)
+class Outcome:
+    """Changes under load once; rates in answers a second, times in ms."""
+
+    changes: str
+    seconds: float
+    answers: int
+    faults: int
+    quiet_rate: float
+    quiet_p99: float
+    rate: float
+    p99: float
+
+    @property
+    def ratio(self) -> float:
+        return self.p99 / self.quiet_p99
+
+
+def run_changes(tool: LoadTool, model: Model, options: tuple[str, ...], changes: Change) -> Outcome:
+    """Quiet rounds, then the changes under the same load."""
     folder = Path(tempfile.mkdtemp(prefix="pytriton-bench-"))
     repository = Repository(folder / "models")
     model.write(repository)
     server = RepositoryServer(folder, repository, *options).wait_ready()
     load = Load(tool, server, "1", 64)
-    load.take(1)  # warm
-    _, quiet_rate, quiet = load.take(3)
-    begin = time.perf_counter()
-    count = changes(server, repository, load)
-    seconds = time.perf_counter() - begin
-    answers, rate, during = load.take(1)
-    faults = load.stop()
+    try:
+        load.wait_rounds(2)  # warm
+        quiet_begin = time.perf_counter()
+        load.wait_rounds(QUIET_ROUNDS)
+        begin = time.perf_counter()
+        count = changes(server, repository, load)
+        end = time.perf_counter()
+        load.wait_rounds(1)
+        quiet, during = load.within(quiet_begin, begin), load.within(begin, end)
+    finally:
+        answers, faults = load.stop()
+        server.stop()
+    return Outcome(count, end - begin, answers, faults, *quiet, *during)
+
+
+def measure(what: str, runs: int, run: Callable[[], Outcome]) -> None:
+    """A row: sums of answers and faults, medians of what was measured."""
+    outcomes = [run() for _ in range(runs)]
+    ratios = sorted(one.ratio for one in outcomes)
+    medians = (
+        statistics.median(getattr(one, name) for one in outcomes)
+        for name in ("quiet_rate", "rate", "quiet_p99", "p99")
+    )
+    quiet_rate, rate, quiet_p99, p99 = medians
     row(
-        f"{what}, {model.backend}",
-        count,
-        f"{seconds:.1f}",
-        answers,
-        faults,
+        what,
+        outcomes[0].changes,
+        f"{statistics.median(one.seconds for one in outcomes):.1f}",
+        sum(one.answers for one in outcomes),
+        sum(one.faults for one in outcomes),
         f"{quiet_rate:.0f}",
         f"{rate:.0f}",
-        f"{quiet:.2f}",
-        f"{during:.2f}",
-        f"{during / quiet:.2f}",
+        f"{quiet_p99:.2f}",
+        f"{p99:.2f}",
+        f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
     )
-    server.stop()
 
 
-def reloads(model: Model, count: int, failures: int) -> Callable:
+def reloads(model: Model, count: int, failures: int) -> Change:
     def change(server: RepositoryServer, repository: Repository, load: Load) -> str:
         for number in range(2, count + 2):
             load.serving(number)
@@ -199,15 +259,15 @@ def reloads(model: Model, count: int, failures: int) -> Callable:
     return change
 
 
-def flips(model: Model, count: int) -> Callable:
-    def change(server: RepositoryServer, repository: Repository, load: Load) -> int:
+def flips(model: Model, count: int) -> Change:
+    def change(server: RepositoryServer, repository: Repository, load: Load) -> str:
         for version in range(2, count + 2):
             load.serving(version)
             model.add_version(repository, version)
             server.wait_content("m", str(version))
             load.settled(version)
             repository.remove_version("m", version - 1)
-        return count
+        return str(count)
 
     return change
 
@@ -297,6 +357,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--only", default="", help="parts: reloads,flips,copy,cycles,many")
+    parser.add_argument("--runs", type=int, default=3, help="of reloads and flips (3)")
     given = parser.parse_args()
     part = 10 if given.quick else 1
 
@@ -315,16 +376,18 @@ def main() -> None:
             "during",
             "p99 ms quiet",
             "during",
-            "ratio",
+            "ratio (of all runs)",
         )
     for backend in ("identity", "python"):
         model = Model(backend)
         if wants("reloads"):
             change = reloads(model, 200 // part, 50 // part)
             options = (*EXPLICIT, "--load-model=m")
-            measure("EXPLICIT reloads", tool, model, options, change)
+            run = partial(run_changes, tool, model, options, change)
+            measure(f"EXPLICIT reloads, {backend}", given.runs, run)
         if wants("flips"):
-            measure("POLL flips", tool, model, QUICK_POLL, flips(model, 100 // part))
+            run = partial(run_changes, tool, model, QUICK_POLL, flips(model, 100 // part))
+            measure(f"POLL flips, {backend}", given.runs, run)
     if wants("copy"):
         head("seconds of the copy", "served s after the last edit", "answers before")
         slow_copy(5)
