@@ -1,6 +1,7 @@
 #include "repo/manager.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "repo/layout.h"
@@ -204,6 +205,7 @@ void Manager::RunNext(const std::string& key) {
         task.control = std::make_shared<LoadControl>();
         record.running = task.control;
         record.load_done = std::move(task.load_done);
+        if (record.served) task.not_before = record.rested;
       }
     }
     if (task.unload_done) {
@@ -222,6 +224,7 @@ void Manager::RunNext(const std::string& key) {
 
 bool Manager::RunLoad(const std::string& key, const Task& task,
                       const std::optional<ServedModel>& before) {
+  std::this_thread::sleep_until(task.not_before);
   const uint64_t limit = ArmLimit(key, task.control);
   const LoadOutcome outcome = CarryOut(task, before);
   const bool counts = task.control->Finish();
@@ -271,6 +274,9 @@ std::vector<OutcomeDone> Manager::Remember(const std::string& key, const LoadOut
   MutexLock lock(&mu_);
   Record& record = records_[key];
   record.running.reset();
+  if (outcome.kind != Kind::kUnchanged) {
+    record.rested = std::chrono::steady_clock::now() + options_.rest;
+  }
   std::vector<OutcomeDone> done = std::move(record.load_done);
   record.load_done.clear();
   switch (outcome.kind) {

@@ -45,6 +45,9 @@ struct ManagerOptions {
   Duration patience = std::chrono::seconds(10);
   Duration load_limit{0};  // 0: a load may take for ever
   Alarm* alarm = nullptr;  // borrowed; null: no limit
+  // From the end of a load to the next one of the same model while it serves: who reloads in a loop
+  // would otherwise take from the requests what they need of the cores.
+  Duration rest = std::chrono::milliseconds(20);
 };
 
 // A standing wish counts for readiness until it is taken back; a client's request is answered.
@@ -99,6 +102,7 @@ class Manager {
     UnloadDone unload_done;  // set: this is an unload
     Trace trace = Trace::kUnloaded;
     std::shared_ptr<LoadControl> control;  // once it runs
+    TimePoint not_before;                  // a load waits until then
   };
   struct Record {
     std::optional<ServedModel> served;
@@ -109,6 +113,7 @@ class Manager {
     bool is_busy = false;
     std::shared_ptr<LoadControl> running;  // the load that it is busy with
     std::vector<OutcomeDone> load_done;    // of that load
+    TimePoint rested;                      // when the next load may begin, while it serves
   };
 
   static std::string KeyOf(const Task& task) {

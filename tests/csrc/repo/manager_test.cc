@@ -25,6 +25,7 @@ class ManagerTest : public testing::LoadFixture {
     options.patience = patience;
     options.load_limit = load_limit;
     options.alarm = &alarm_;
+    options.rest = rest_;
     manager_ = std::make_unique<Manager>(options, Tools());
   }
   std::future<LoadOutcome> Load(const std::string& name, Wish wish = Wish::kRequest) {
@@ -45,6 +46,7 @@ class ManagerTest : public testing::LoadFixture {
   }
 
   Alarm alarm_;
+  Duration rest_{0};
   std::unique_ptr<Manager> manager_;
 };
 
@@ -67,6 +69,30 @@ TEST_F(ManagerTest, AnUnchangedModelIsNotLoadedAgain) {
   EXPECT_EQ(Load("m").get().kind, Kind::kLoaded);
   EXPECT_EQ(Load("m").get().kind, Kind::kUnchanged);
   EXPECT_EQ(log_.count("load m:1"), 1);
+}
+
+TEST_F(ManagerTest, ReloadsOfWhatServesLeaveARest) {
+  WriteModel("m");
+  rest_ = std::chrono::milliseconds(200);
+  Make();
+  ASSERT_TRUE(LoadAndWait("m").ok());
+  for (const char* reason : {"no memory", "no luck"}) {  // after a load, after a failed one
+    WriteConfig("m", {{"fail", reason}});
+    const TimePoint begin = std::chrono::steady_clock::now();
+    EXPECT_FALSE(LoadAndWait("m").ok());
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, rest_ / 2);
+  }
+}
+
+TEST_F(ManagerTest, WhatDoesNotServeLoadsWithoutARest) {
+  WriteModel("m");
+  WriteModel("other");
+  rest_ = std::chrono::hours(1);
+  Make();
+  EXPECT_TRUE(LoadAndWait("m").ok());
+  EXPECT_TRUE(LoadAndWait("other").ok());
+  EXPECT_TRUE(Unload("m").get().ok());
+  EXPECT_TRUE(LoadAndWait("m").ok());
 }
 
 TEST_F(ManagerTest, AFailedReloadLeavesWhatServesAndItsReason) {
