@@ -87,8 +87,11 @@ TEST_F(ManagerTest, ReloadsOfWhatServesLeaveARest) {
 TEST_F(ManagerTest, WhatDoesNotServeLoadsWithoutARest) {
   WriteModel("m");
   WriteModel("other");
+  WriteConfig("m", {{"fail", "no memory"}});
   rest_ = std::chrono::hours(1);
   Make();
+  EXPECT_FALSE(LoadAndWait("m").ok());
+  WriteConfig("m", {});
   EXPECT_TRUE(LoadAndWait("m").ok());
   EXPECT_TRUE(LoadAndWait("other").ok());
   EXPECT_TRUE(Unload("m").get().ok());
