@@ -187,6 +187,7 @@ void Manager::RunNext(const std::string& key) {
   for (;;) {
     Task task;
     std::optional<ServedModel> before;
+    TimePoint not_before;
     {
       MutexLock lock(&mu_);
       Record& record = records_[key];
@@ -205,7 +206,7 @@ void Manager::RunNext(const std::string& key) {
         task.control = std::make_shared<LoadControl>();
         record.running = task.control;
         record.load_done = std::move(task.load_done);
-        if (record.served) task.not_before = record.rested;
+        if (record.served) not_before = record.rested;
       }
     }
     if (task.unload_done) {
@@ -218,13 +219,13 @@ void Manager::RunNext(const std::string& key) {
       pool_.Post([this, key] { RunNext(key); });
       return;
     }
+    std::this_thread::sleep_until(not_before);
     if (!RunLoad(key, task, before)) return;
   }
 }
 
 bool Manager::RunLoad(const std::string& key, const Task& task,
                       const std::optional<ServedModel>& before) {
-  std::this_thread::sleep_until(task.not_before);
   const uint64_t limit = ArmLimit(key, task.control);
   const LoadOutcome outcome = CarryOut(task, before);
   const bool counts = task.control->Finish();

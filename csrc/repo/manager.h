@@ -102,7 +102,6 @@ class Manager {
     UnloadDone unload_done;  // set: this is an unload
     Trace trace = Trace::kUnloaded;
     std::shared_ptr<LoadControl> control;  // once it runs
-    TimePoint not_before;                  // a load waits until then
   };
   struct Record {
     std::optional<ServedModel> served;
